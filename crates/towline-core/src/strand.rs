@@ -1,0 +1,438 @@
+//! A running strand and its rules.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Limits;
+use crate::clock::read::{Reader, TICK_MAX};
+use crate::clock::tree::{self, Tree};
+use crate::clock::{Clock, CutError, Facts, Forks, Known, Range, Scan, StrandError, write};
+
+/// A service and its instance, escaped once for all the clocks that it will stand in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Component {
+    /// `service#instance/`
+    text: Arc<str>,
+}
+
+impl Component {
+    /// An empty service is written `_`; control characters become `_`.
+    #[must_use]
+    pub fn new(service: &str, instance: &str) -> Self {
+        let mut text = String::new();
+        tree::component(&mut text, service, instance);
+        Self { text: text.into() }
+    }
+
+    /// `service#instance`, escaped as in a clock.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.strip_suffix('/').unwrap_or(&self.text)
+    }
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Component").field(&self.as_str()).finish()
+    }
+}
+
+/// Whether somebody waits for what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// A call or a task that is joined: its answer carries its clock back.
+    Attached,
+    /// A message or a task that nobody joins.
+    Detached,
+}
+
+/// One sequential piece of work: the handling of one request, or one spawned task.
+///
+/// Its events have ticks 1, 2, 3, …; the start is the first. After its end a strand does nothing
+/// more: work that goes on after the answer is a strand of its own, started from the end's stamp.
+///
+/// The hops above are kept as the text that came in, so forwarding rebuilds nothing; only what is
+/// known of the own forks is data. (`spec/strand-clocks.md`)
+///
+/// ```
+/// use towline_core::{Clock, Component, Fork, Order, Strand};
+///
+/// let mut ts = Strand::first(&Component::new("ts", "1"), 0xa3f9c21b, 0x1c80319c);
+/// let call = ts.send(Fork::Attached)?;
+/// let sent = ts.clock();
+/// assert_eq!(sent.as_str(), r#"v2;t=1c80319c, ts#1/a3f9c21b:2;x="2""#);
+///
+/// let mut py = Strand::start(&sent, &Component::new("py", "1"), 0x77b0e190, false);
+/// py.end()?;
+/// ts.answer(call, Some(sent.as_str()), &py.clock())?;
+/// assert_eq!(ts.clock().as_str(), "v2;t=1c80319c, ts#1/a3f9c21b:3");
+/// assert_eq!(py.clock().compare(&ts.clock()), Order::Before);
+/// # Ok::<_, towline_core::StrandError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Strand {
+    /// The canonical text of the hops above and of this one, up to its tick.
+    way: String,
+    /// Where this strand's member begins in `way`.
+    own_at: usize,
+    trace: u32,
+    first_nonce: u32,
+    /// How many members `way` has, the own one included.
+    hops: usize,
+    /// How many forks the ranges above name.
+    forks_above: u32,
+    /// Whether the hops above are as they came in, and so within every limit.
+    as_received: bool,
+    detached: bool,
+    gap: bool,
+    known: Known,
+}
+
+impl Strand {
+    /// The first strand of a trace; `nonce`: the low 32 bits of its span id, `trace`: those of the
+    /// trace id.
+    #[must_use]
+    pub fn first(component: &Component, nonce: u32, trace: u32) -> Self {
+        let mut way = String::with_capacity(32 + component.text.len());
+        tree::head(&mut way, trace);
+        let own_at = push_own(&mut way, component, nonce);
+        Self {
+            way,
+            own_at,
+            trace,
+            first_nonce: nonce,
+            hops: 1,
+            forks_above: 0,
+            as_received: true,
+            detached: false,
+            gap: false,
+            known: Known { tick: 1, ..Known::default() },
+        }
+    }
+
+    /// The strand that a sender's stamp starts: attached if the stamp lists the call as in flight,
+    /// else detached. `gap`: a service that carries no clocks lies between.
+    #[must_use]
+    pub fn start(sender: &Clock, component: &Component, nonce: u32, gap: bool) -> Self {
+        Self::after(&sender.scan(), component, nonce, gap)
+    }
+
+    pub(crate) fn after(sender: &Scan<'_>, component: &Component, nonce: u32, gap: bool) -> Self {
+        let Facts { trace, first_nonce, hops, forks, last_at } = sender.facts;
+        let text: &str = &sender.text;
+        let mut way = String::with_capacity(text.len() + component.text.len() + 24);
+        let (mut detached, mut named) = (true, 0);
+        // The text was checked: the last member can be read again.
+        if let Ok(member) = Reader::resume(text.as_bytes(), last_at, hops - 1).member::<Forks>() {
+            let mut known = member.known.with(member.forks);
+            let fork = known.tick;
+            detached = !known.forks.lists_attached(fork);
+            named = u32::from(known.forks.in_flight().any(|range| range.last == fork));
+            known.forks.forget(fork, detached);
+            let label = last_at + member.service.len() + member.instance.len() + "#/00000000:".len();
+            way.push_str(text.get(..label).unwrap_or_default());
+            let marks = write::Marks { fork: None, detached: member.detached, gap: member.gap };
+            write::hop_tail(&mut way, &known, marks);
+        }
+        let own_at = push_own(&mut way, component, nonce);
+        Self {
+            way,
+            own_at,
+            trace,
+            first_nonce,
+            hops: hops + 1,
+            forks_above: forks - named,
+            as_received: true,
+            detached,
+            gap,
+            known: Known { tick: 1, ..Known::default() },
+        }
+    }
+
+    /// The tick of its last event.
+    #[must_use]
+    pub fn tick(&self) -> u32 {
+        self.known.tick
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.known.ended
+    }
+
+    /// A local event. Gives its tick.
+    ///
+    /// # Errors
+    ///
+    /// [`StrandError::Ended`].
+    pub fn event(&mut self) -> Result<u32, StrandError> {
+        if self.known.ended {
+            return Err(StrandError::Ended);
+        }
+        self.known.tick = self.known.tick.saturating_add(1);
+        Ok(self.known.tick)
+    }
+
+    /// A call, a message or a spawned task: the stamp that goes with it is [`clock`](Self::clock)
+    /// right after. Gives its tick, the name of the fork.
+    ///
+    /// # Errors
+    ///
+    /// [`StrandError::Ended`].
+    pub fn send(&mut self, fork: Fork) -> Result<u32, StrandError> {
+        let tick = self.event()?;
+        if fork == Fork::Attached {
+            self.known.forks.flying.push(Range { first: tick, last: tick, lossy: false });
+        }
+        Ok(tick)
+    }
+
+    /// The answer to the call that was sent at `tick`; `sent`: the header that went with it,
+    /// where it was not cut. With it, a plain answer costs the same however many calls are in
+    /// flight.
+    ///
+    /// # Errors
+    ///
+    /// [`StrandError::OtherStrand`] where the clock is not of the strand that the call started;
+    /// else as [`receive`](Self::receive). The strand is then as it was.
+    pub fn answer(&mut self, tick: u32, sent: Option<&str>, answer: &Clock) -> Result<(), StrandError> {
+        if answer.facts.hops != self.hops + 1 {
+            return Err(StrandError::OtherStrand);
+        }
+        let callee_at = sent.and_then(|sent| self.answered_at(tick, sent, answer.as_str()));
+        let Some(callee_at) = callee_at else {
+            self.check_callee(tick, answer)?;
+            return self.receive(answer);
+        };
+        if self.known.ended {
+            return Err(StrandError::Ended);
+        }
+        let text = answer.as_str().as_bytes();
+        let callee = Reader::resume(text, callee_at, self.hops).member::<Forks>();
+        let callee = callee.map_err(|_| StrandError::OtherStrand)?;
+        if callee.detached {
+            return Err(StrandError::OtherStrand);
+        }
+        let Some(range) = self.known.forks.flying.remove(tick) else {
+            return self.receive(answer);
+        };
+        // All that the answer says beside the callee is what the call told it.
+        let known = callee.known.with(callee.forks).beside(range);
+        if !known.is_complete() {
+            self.known.forks.open.insert(tick, known);
+        }
+        self.event().map(drop)
+    }
+
+    /// Where the callee's member begins, if the answer repeats to the letter what the call said.
+    fn answered_at(&self, tick: u32, sent: &str, answer: &str) -> Option<usize> {
+        let said = sent.strip_prefix(self.way.as_str())?;
+        let mut rest = answer.strip_prefix(self.way.as_str())?;
+        let mut number = String::new();
+        let (marks, list) = match said.split_once(";x=\"") {
+            Some((marks, list)) => (marks, list.strip_suffix('"')?),
+            None => return None,
+        };
+        rest = rest.strip_prefix(marks)?;
+        // The call's own fork is the last of the list; the callee's clock does not list it.
+        write::number(&mut number, tick);
+        let list = list.strip_suffix(number.as_str())?;
+        if list.is_empty() {
+            rest = rest.strip_prefix(", ")?;
+        } else {
+            rest = rest.strip_prefix(";x=\"")?;
+            rest = match (list.strip_suffix(' '), list.strip_suffix('-')) {
+                (Some(list), _) => rest.strip_prefix(list)?,
+                (_, Some(range)) => {
+                    number.clear();
+                    write::number(&mut number, tick - 1);
+                    let first = range.rsplit(' ').next().unwrap_or(range);
+                    let head = if first == number { range.strip_suffix(first)? } else { list };
+                    rest.strip_prefix(head)?.strip_prefix(number.as_str())?
+                }
+                _ => return None,
+            };
+            rest = rest.strip_prefix("\", ")?;
+        }
+        Some(answer.len() - rest.len())
+    }
+
+    fn check_callee(&self, tick: u32, answer: &Clock) -> Result<(), StrandError> {
+        let (own, theirs) = (self.tree(), answer.tree());
+        let same = own.hops.iter().zip(&theirs.hops).all(|(x, y)| {
+            (x.fork, x.detached, x.nonce) == (y.fork, y.detached, y.nonce)
+        });
+        let callee = theirs.hops.last().is_some_and(|hop| hop.fork == tick && !hop.detached);
+        if same && callee { Ok(()) } else { Err(StrandError::OtherStrand) }
+    }
+
+    /// A message, a join, or an answer: learns all that the clock knows, and ticks once.
+    ///
+    /// # Errors
+    ///
+    /// [`StrandError::NotOfThisTrace`], [`StrandError::Ended`], [`StrandError::FromTheFuture`]. The
+    /// strand is then as it was.
+    pub fn receive(&mut self, clock: &Clock) -> Result<(), StrandError> {
+        if (clock.facts.trace, clock.facts.first_nonce) != (self.trace, self.first_nonce) {
+            return Err(StrandError::NotOfThisTrace);
+        }
+        if self.known.ended {
+            return Err(StrandError::Ended);
+        }
+        let mut own = self.tree();
+        let told = clock.tree().into_root();
+        if claims(&told, &own) > self.known.tick {
+            return Err(StrandError::FromTheFuture);
+        }
+        let (tick, lossy) = (self.known.tick, self.known.lossy);
+        let root = Known::merge(own.clone().into_root(), told);
+        own.adopt(root);
+        // Nobody knows more of this strand than itself.
+        if let Some(hop) = own.hops.last_mut() {
+            hop.known.tick = tick;
+            hop.known.ended = false;
+            hop.known.lossy = lossy;
+        }
+        self.take(own);
+        self.event().map(drop)
+    }
+
+    /// The call sent at `tick` was answered without a clock, or with one that cannot be used, or
+    /// its body ended without the end's clock: what it did cannot be told. No tick; nothing after
+    /// the end.
+    pub fn lost(&mut self, tick: u32) {
+        if self.known.ended {
+            return;
+        }
+        self.known.forks.flying.mark_lossy(tick);
+        if let Some(known) = self.known.forks.open.get_mut(&tick).filter(|known| !known.ended) {
+            known.lossy = true;
+        }
+    }
+
+    /// The last event; its stamp goes back to whoever waits.
+    ///
+    /// # Errors
+    ///
+    /// [`StrandError::Ended`].
+    pub fn end(&mut self) -> Result<u32, StrandError> {
+        let tick = self.event()?;
+        self.known.ended = true;
+        Ok(tick)
+    }
+
+    /// The stamp of the last event.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        let mut text = String::with_capacity(self.way.len() + 16);
+        text.push_str(&self.way);
+        let marks = write::Marks { fork: None, detached: self.detached, gap: self.gap };
+        write::hop_tail(&mut text, &self.known, marks);
+        let own = u32::try_from(self.known.forks.flying_count()).unwrap_or(u32::MAX);
+        let facts = Facts {
+            trace: self.trace,
+            first_nonce: self.first_nonce,
+            hops: self.hops,
+            forks: self.forks_above.saturating_add(own),
+            last_at: self.own_at,
+        };
+        Clock::from_parts(text, facts)
+    }
+
+    /// The stamp to send: [`clock`](Self::clock), cut where a receiver would refuse it; and whether
+    /// it was.
+    ///
+    /// # Errors
+    ///
+    /// [`CutError`] where no cut is enough: no clock is sent then.
+    pub fn header(&self, header_bytes_max: usize) -> Result<(Clock, bool), CutError> {
+        let clock = self.clock();
+        let limits = Limits::DEFAULT;
+        let plain = self.as_received && self.known.forks.open.is_empty() && self.known.forks.seen.is_empty();
+        let fits = clock.as_str().len() <= header_bytes_max
+            && clock.facts.hops <= limits.levels_max
+            && clock.facts.forks <= limits.forks_max
+            && self.known.tick <= TICK_MAX;
+        if fits && plain {
+            return Ok((clock, false));
+        }
+        let cut = clock.cut(header_bytes_max)?;
+        let changed = cut != clock;
+        Ok((cut, changed))
+    }
+
+    fn tree(&self) -> Tree {
+        self.clock().tree()
+    }
+
+    /// Takes over what is known of every hop.
+    fn take(&mut self, mut tree: Tree) {
+        let own = tree.hops.last_mut().map(|hop| std::mem::take(&mut hop.known)).unwrap_or_default();
+        // The own member is written bare, to find where its tick begins.
+        let bare = tree.to_clock();
+        let label = bare.as_str().rfind(':').map_or(0, |colon| colon + 1);
+        self.way.clear();
+        self.way.push_str(bare.as_str().get(..label).unwrap_or_default());
+        self.own_at = bare.facts.last_at;
+        self.forks_above = bare.facts.forks;
+        self.as_received = false;
+        self.known = own;
+    }
+}
+
+/// Appends the own member up to its tick; gives where it begins.
+fn push_own(way: &mut String, component: &Component, nonce: u32) -> usize {
+    way.push_str(", ");
+    let own_at = way.len();
+    way.push_str(&component.text);
+    write::hex8(way, nonce);
+    way.push(':');
+    own_at
+}
+
+/// The highest tick of the last strand of `way` that `known` lists; 0 where it lists none.
+fn claims(known: &Known, way: &Tree) -> u32 {
+    let mut known = known;
+    for step in way.hops.iter().skip(1) {
+        let side = if step.detached { &known.forks.seen } else { &known.forks.open };
+        match side.get(&step.fork) {
+            Some(inner) => known = inner,
+            None => return 0,
+        }
+    }
+    known.tick
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_answer_is_found_without_reading_what_was_sent() {
+        let mut caller = Strand::first(&Component::new("a", "1"), 1, 7);
+        for joined in [&[][..], &[2], &[3], &[2, 3], &[4, 6, 9], &[2, 4, 6, 8, 10]] {
+            let mut caller = caller.clone();
+            let mut sent = Vec::new();
+            for _ in 2..12 {
+                let tick = caller.send(Fork::Attached).unwrap();
+                let clock = caller.clock();
+                let mut callee = Strand::start(&clock, &Component::new("b", "1"), tick, false);
+                callee.end().unwrap();
+                let callee = callee.clock();
+                let at = caller.answered_at(tick, clock.as_str(), callee.as_str());
+                assert_eq!(at, callee.as_str().rfind("b#1/"), "{clock}");
+                sent.push((tick, clock, callee));
+                for &fork in joined {
+                    if let Some(at) = sent.iter().position(|(tick, ..)| *tick == fork) {
+                        let (tick, sent, answer) = sent.swap_remove(at);
+                        caller.answer(tick, Some(sent.as_str()), &answer).unwrap();
+                    }
+                }
+            }
+        }
+        let tick = caller.send(Fork::Attached).unwrap();
+        let other = caller.clock().as_str().replace("b#1", "c#1");
+        assert_eq!(caller.answered_at(tick, &other, "v2;t=00000007, b#1/00000001:9"), None);
+    }
+}
