@@ -1,1 +1,356 @@
-//! To come.
+//! The ids and flags of a trace: read once at the edge, plain bytes after that.
+
+use std::fmt;
+use std::ops::BitOr;
+
+/// The id of a trace: 16 bytes, never all zero (W3C Trace Context, "trace-id").
+///
+/// ```
+/// use towline_core::TraceId;
+///
+/// let id = TraceId::parse(b"0af7651916cd43dd8448eb211c80319c").expect("32 lower-case hex digits");
+/// assert_eq!(id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+/// assert_eq!(id.low32(), 0x1c80_319c);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraceId([u8; 16]);
+
+impl TraceId {
+    /// A new id, all of its bytes random: the flag [`TraceFlags::RANDOM`] is true of it.
+    ///
+    /// ```
+    /// # use towline_core::TraceId;
+    /// assert_ne!(TraceId::random(), TraceId::random());
+    /// ```
+    #[must_use]
+    pub fn random() -> Self {
+        Self(fastrand::u128(1..).to_be_bytes())
+    }
+
+    /// The id in exactly 32 lower-case hex digits; none for anything else, and for 32 zeros.
+    ///
+    /// ```
+    /// # use towline_core::TraceId;
+    /// assert!(TraceId::parse(b"0AF7651916CD43DD8448EB211C80319C").is_none());
+    /// assert!(TraceId::parse(b"00000000000000000000000000000000").is_none());
+    /// ```
+    #[must_use]
+    pub fn parse(hex: &[u8]) -> Option<Self> {
+        Self::from_bytes(decode_hex(hex)?)
+    }
+
+    /// The id of these bytes, the first one written first; none if all are zero.
+    ///
+    /// ```
+    /// # use towline_core::TraceId;
+    /// assert!(TraceId::from_bytes([0; 16]).is_none());
+    /// ```
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        if u128::from_be_bytes(bytes) == 0 {
+            None
+        } else {
+            Some(Self(bytes))
+        }
+    }
+
+    /// The 16 bytes, the first one written first.
+    ///
+    /// ```
+    /// # use towline_core::TraceId;
+    /// let id = TraceId::random();
+    /// assert_eq!(TraceId::from_bytes(id.to_bytes()), Some(id));
+    /// ```
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The last 8 hex digits as a number: what a strand clock says of its trace (`t=`).
+    /// They may be zero.
+    #[must_use]
+    pub const fn low32(self) -> u32 {
+        let [.., a, b, c, d] = self.0;
+        u32::from_be_bytes([a, b, c, d])
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The id of a span: 8 bytes, never all zero (W3C Trace Context, "parent-id").
+///
+/// ```
+/// use towline_core::SpanId;
+///
+/// let id = SpanId::parse(b"b7ad6b7169203331").expect("16 lower-case hex digits");
+/// assert_eq!(id.to_string(), "b7ad6b7169203331");
+/// assert_eq!(id.low32(), 0x6920_3331);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpanId([u8; 8]);
+
+impl SpanId {
+    /// A new id, all of its bytes random.
+    ///
+    /// ```
+    /// # use towline_core::SpanId;
+    /// assert_ne!(SpanId::random(), SpanId::random());
+    /// ```
+    #[must_use]
+    pub fn random() -> Self {
+        Self(fastrand::u64(1..).to_be_bytes())
+    }
+
+    /// The id in exactly 16 lower-case hex digits; none for anything else, and for 16 zeros.
+    ///
+    /// ```
+    /// # use towline_core::SpanId;
+    /// assert!(SpanId::parse(b"b7ad6b716920333").is_none());
+    /// assert!(SpanId::parse(b"0000000000000000").is_none());
+    /// ```
+    #[must_use]
+    pub fn parse(hex: &[u8]) -> Option<Self> {
+        Self::from_bytes(decode_hex(hex)?)
+    }
+
+    /// The id of these bytes, the first one written first; none if all are zero.
+    ///
+    /// ```
+    /// # use towline_core::SpanId;
+    /// assert!(SpanId::from_bytes([0; 8]).is_none());
+    /// ```
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
+        if u64::from_be_bytes(bytes) == 0 {
+            None
+        } else {
+            Some(Self(bytes))
+        }
+    }
+
+    /// The 8 bytes, the first one written first.
+    ///
+    /// ```
+    /// # use towline_core::SpanId;
+    /// let id = SpanId::random();
+    /// assert_eq!(SpanId::from_bytes(id.to_bytes()), Some(id));
+    /// ```
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0
+    }
+
+    /// The last 8 hex digits as a number: the nonce of the span's strand (strand-clocks.md,
+    /// "Wire form"). They may be zero.
+    #[must_use]
+    pub const fn low32(self) -> u32 {
+        let [.., a, b, c, d] = self.0;
+        u32::from_be_bytes([a, b, c, d])
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The flags of a trace: sampled and random, and no others (W3C Trace Context Level 2,
+/// "trace-flags"). Other bits are read without error and written as zero.
+///
+/// ```
+/// use towline_core::TraceFlags;
+///
+/// let flags = TraceFlags::from_bits_truncate(0xff);
+/// assert_eq!(flags, TraceFlags::SAMPLED | TraceFlags::RANDOM);
+/// assert_eq!(flags.to_string(), "03");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct TraceFlags(u8);
+
+impl TraceFlags {
+    /// 01: whoever began the trace may have recorded it.
+    pub const SAMPLED: Self = Self(0x01);
+    /// 02: at least the last 7 bytes of the trace id are random.
+    pub const RANDOM: Self = Self(0x02);
+
+    /// The flags among these bits that have a meaning.
+    #[must_use]
+    pub const fn from_bits_truncate(bits: u8) -> Self {
+        Self(bits & (Self::SAMPLED.0 | Self::RANDOM.0))
+    }
+
+    /// The byte that is written: 0 to 3.
+    ///
+    /// ```
+    /// # use towline_core::TraceFlags;
+    /// assert_eq!(TraceFlags::from_bits_truncate(0x82).bits(), 0x02);
+    /// ```
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Is [`Self::SAMPLED`] among them?
+    ///
+    /// ```
+    /// # use towline_core::TraceFlags;
+    /// assert!(TraceFlags::SAMPLED.sampled() && !TraceFlags::RANDOM.sampled());
+    /// ```
+    #[must_use]
+    pub const fn sampled(self) -> bool {
+        self.0 & Self::SAMPLED.0 != 0
+    }
+
+    /// Is [`Self::RANDOM`] among them?
+    ///
+    /// ```
+    /// # use towline_core::TraceFlags;
+    /// assert!(TraceFlags::RANDOM.random() && !TraceFlags::SAMPLED.random());
+    /// ```
+    #[must_use]
+    pub const fn random(self) -> bool {
+        self.0 & Self::RANDOM.0 != 0
+    }
+}
+
+impl BitOr for TraceFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Display for TraceFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02x}", self.0)
+    }
+}
+
+impl fmt::Debug for TraceFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The bytes in exactly `2 * N` lower-case hex digits.
+pub(crate) fn decode_hex<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
+    if hex.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    let mut seen = 0;
+    for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
+        let &[high, low] = pair else { return None };
+        let (high, low) = (digit(high), digit(low));
+        // Looked at once, after the loop, which so has no branch that depends on the input.
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    (seen & NO_DIGIT == 0).then_some(bytes)
+}
+
+/// Writes two lower-case hex digits for each byte, as far as there is room.
+pub(crate) fn encode_hex(bytes: &[u8], hex: &mut [u8]) {
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
+        if let [high, low] = pair {
+            *high = letter(byte >> 4);
+            *low = letter(byte & 0x0f);
+        }
+    }
+}
+
+/// Is in no value of a digit.
+const NO_DIGIT: u8 = 0x80;
+
+const fn digit(letter: u8) -> u8 {
+    match letter {
+        b'0'..=b'9' => letter - b'0',
+        b'a'..=b'f' => letter - b'a' + 10,
+        _ => NO_DIGIT,
+    }
+}
+
+const fn letter(digit: u8) -> u8 {
+    if digit < 10 {
+        b'0' + digit
+    } else {
+        b'a' + digit - 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_byte_is_a_digit_or_refused() {
+        for byte in 0..=u8::MAX {
+            let lower_hex = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            assert_eq!(
+                decode_hex::<1>(&[b'0', byte]).is_some(),
+                lower_hex,
+                "{byte:#04x}"
+            );
+            assert_eq!(
+                decode_hex::<1>(&[byte, b'0']).is_some(),
+                lower_hex,
+                "{byte:#04x}"
+            );
+        }
+    }
+
+    #[test]
+    fn debug_is_the_text_of_the_id() {
+        let id = SpanId::from_bytes([0, 0, 0, 0, 0, 0, 0, 1]).unwrap();
+        assert_eq!(format!("{id:?}"), "0000000000000001");
+    }
+
+    #[test]
+    fn low_halves_may_be_zero() {
+        let id = TraceId::parse(b"10000000000000000000000000000000").unwrap();
+        assert_eq!(id.low32(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_parsed(trace in 1..=u128::MAX, span in 1..=u64::MAX) {
+            let (trace, span) = (TraceId(trace.to_be_bytes()), SpanId(span.to_be_bytes()));
+            prop_assert_eq!(TraceId::parse(trace.to_string().as_bytes()), Some(trace));
+            prop_assert_eq!(SpanId::parse(span.to_string().as_bytes()), Some(span));
+        }
+
+        #[test]
+        fn what_is_parsed_prints_as_it_came(text in "[0-9a-fA-Fg]{31,33}") {
+            if let Some(id) = TraceId::parse(text.as_bytes()) {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn bytes_and_digits_agree(bytes in any::<[u8; 16]>()) {
+            let mut hex = [0; 32];
+            encode_hex(&bytes, &mut hex);
+            prop_assert_eq!(decode_hex(&hex), Some(bytes));
+            prop_assert_eq!(String::from_utf8(hex.to_vec()).unwrap(), format!("{:032x}", u128::from_be_bytes(bytes)));
+        }
+    }
+}
