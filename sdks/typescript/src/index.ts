@@ -1,0 +1,11 @@
+export { Clock } from "./clock.js";
+export { ClockError, type ClockReason } from "./clock-error.js";
+export type { Hop } from "./clock-tree.js";
+export { ClockV1, type ClockV1Sender, type OrderV1 } from "./clock-v1.js";
+export type { ForkRun, Known } from "./known.js";
+export { LIMITS, type Limits } from "./limits.js";
+export { Order } from "./order.js";
+export { Strand, type StrandStart } from "./strand.js";
+export { TraceContext } from "./trace-context.js";
+export type { TraceparentReason } from "./traceparent.js";
+export type { TracestateReason } from "./tracestate.js";
