@@ -1,0 +1,73 @@
+"""What the middleware writes on a response (strand-clocks.md, "Answer"; trace-context.md, "Out")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from towline._context import Context
+from towline._errors import ClockError
+from towline._observer import Outcome
+
+CLOCK = "raceway-clock"
+
+
+@dataclass(slots=True)
+class Head:
+    """What matters of a response's head."""
+
+    status: int
+    sized: bool = False
+    """Is the length of the body known?"""
+    shared: bool = False
+    """May a shared cache keep it?"""
+    has_clock: bool = False
+    """Did the application set a clock (a proxy that passes on what it got)? It is not its caller's."""
+
+    @classmethod
+    def read(cls, status: int, fields: Iterable[tuple[str, str]]) -> Head:
+        """Looks at a response's fields; names in any case."""
+        head = cls(status, sized=status in (204, 304), shared=status == 304)
+        for name, value in fields:
+            name = name.lower()
+            if name == "content-length":
+                head.sized = True
+            elif name == "cache-control":
+                head.shared = head.shared or _is_shared(value)
+            elif name == CLOCK:
+                head.has_clock = True
+        return head
+
+
+def _is_shared(cache_control: str) -> bool:
+    names = {directive.partition("=")[0].strip().lower() for directive in cache_control.split(",")}
+    return "public" in names or "s-maxage" in names
+
+
+def outcome_of(status: int) -> Outcome:
+    """How a strand ends that answers with this status."""
+    return "error" if status >= 500 else "ok"
+
+
+def answer_fields(context: Context, head: Head) -> list[tuple[str, str]]:
+    """The fields to add to a response. The strand ends here if the length of the body is known."""
+    clock = context.end(outcome_of(head.status)) if head.sized else None
+    fields = []
+    propagator = context.propagator
+    if context.answers and not head.shared:
+        clock = clock or context.strand.stamp
+        text = clock.format()
+        limits = propagator.config.limits
+        if context.strand.exceeds(limits, text):
+            text = ""
+            try:
+                text = clock.cut(limits.header_bytes_max, limits).format()
+                propagator.dropped("send", "cut")
+            except ClockError as error:
+                propagator.dropped("send", error.reason)
+        if text:
+            fields.append((CLOCK, text))
+    if propagator.config.trace_response:
+        traceresponse = f"00-{context.trace_id}-{context.span_id}-{context.flags:02x}"
+        fields += [("traceresponse", traceresponse), ("server-timing", f"trace;desc={traceresponse}")]
+    return fields
