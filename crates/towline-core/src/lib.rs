@@ -1,23 +1,49 @@
-//! What every Towline crate stands on.
+//! What every Towline crate stands on: trace context, strand clocks, and the context of running
+//! code.
+//!
+//! No I/O, no runtime, no framework: headers go in and out as bytes (with the feature `http` as its
+//! header maps), futures are wrapped whatever polls them.
+//!
+//! | part | here |
+//! |---|---|
+//! | what headers say | [`read`], [`TraceContext`], [`Clock`], [`ClockV1`] |
+//! | the rules of clocks | [`Strand`], [`Order`] |
+//! | one configured instance | [`Config`], [`Towline`] |
+//! | the place of running code | [`Context`], [`Call`], [`InContext`], [`fork`], [`detach`], [`bind`] |
+//! | who is told | [`Observer`], [`Counters`], [`Reason`] |
+//!
+//! The names are those of `spec/api.md`, the same in every port.
 
+mod call;
 mod clock;
 mod clock_v1;
 mod config;
+mod context;
 mod counters;
+mod current;
 mod host_list;
 mod id;
 mod limits;
 mod observer;
 mod strand;
+mod towline;
 mod trace_context;
 
+pub use call::{Attempt, Call};
 pub use clock::{Clock, ClockError, CutError, Forks, Hop, Known, Order, Range, StrandError};
-pub use clock_v1::*;
-pub use config::*;
-pub use counters::*;
-pub use host_list::*;
-pub use id::*;
+pub use clock_v1::{ClockV1, ClockV1Error, ClockV1Full};
+pub use config::{ClockMode, Config, Peer, Settings, Trust};
+pub use context::{Context, Joining, Task};
+pub use counters::Counters;
+pub use current::{Entered, Forked, InContext, Join, Scoped, Slot, bind, detach, fork};
+pub use host_list::{HostList, HostListError};
+pub use id::{SpanId, TraceFlags, TraceId};
 pub use limits::Limits;
-pub use observer::*;
+pub use observer::{
+    CallEvent, Kind, Observer, Observers, Outcome, Reason, StrandEvent, TracingObserver,
+};
 pub use strand::{Component, Fork, Strand};
-pub use trace_context::*;
+pub use towline::{Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE, Towline};
+pub use trace_context::{
+    Incoming, TraceContext, Traceparent, TraceparentError, Tracestate, TracestateError, read,
+};

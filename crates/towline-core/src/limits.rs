@@ -16,7 +16,11 @@ pub struct Limits {
 
 impl Limits {
     /// 4,096 bytes, 64 levels, 65,536 forks.
-    pub const DEFAULT: Self = Self { header_bytes_max: 4096, levels_max: 64, forks_max: 65_536 };
+    pub const DEFAULT: Self = Self {
+        header_bytes_max: 4096,
+        levels_max: 64,
+        forks_max: 65_536,
+    };
 }
 
 impl Default for Limits {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Once};
 
 use tracing::field::display;
 
+use crate::clock::ClockError;
 use crate::clock_v1::ClockV1Error;
 use crate::id::{SpanId, TraceFlags, TraceId};
 use crate::trace_context::{TraceparentError, TracestateError};
@@ -358,6 +359,42 @@ impl From<ClockV1Error> for Reason {
             ClockV1Error::OtherTrace => Self::ClockOtherTrace,
             ClockV1Error::Malformed => Self::ClockMalformed,
             ClockV1Error::OverLimits => Self::ClockOverLimits,
+        }
+    }
+}
+
+impl Reason {
+    /// Of a clock on a request.
+    pub(crate) const fn of_clock(error: ClockError) -> Self {
+        match error {
+            ClockError::TooLong { .. } => Self::ClockTooLong,
+            ClockError::Version => Self::ClockVersion,
+            ClockError::OtherTrace => Self::ClockOtherTrace,
+            ClockError::Malformed { .. } => Self::ClockMalformed,
+            ClockError::TooDeep { .. }
+            | ClockError::TooManyForks { .. }
+            | ClockError::TickTooHigh => Self::ClockOverLimits,
+        }
+    }
+
+    /// Of a clock on an answer.
+    pub(crate) const fn of_answer(error: ClockError) -> Self {
+        match error {
+            ClockError::TooLong { .. } => Self::AnswerTooLong,
+            ClockError::Version => Self::AnswerVersion,
+            ClockError::OtherTrace => Self::AnswerOtherTrace,
+            ClockError::Malformed { .. } => Self::AnswerMalformed,
+            ClockError::TooDeep { .. }
+            | ClockError::TooManyForks { .. }
+            | ClockError::TickTooHigh => Self::AnswerOverLimits,
+        }
+    }
+
+    /// Of our member of `tracestate`.
+    pub(crate) const fn of_member(error: ClockError) -> Self {
+        match Self::of_clock(error) {
+            Self::ClockOverLimits | Self::ClockTooLong => Self::MemberOverLimits,
+            _ => Self::MemberMalformed,
         }
     }
 }

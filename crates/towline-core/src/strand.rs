@@ -106,7 +106,10 @@ impl Strand {
             as_received: true,
             detached: false,
             gap: false,
-            known: Known { tick: 1, ..Known::default() },
+            known: Known {
+                tick: 1,
+                ..Known::default()
+            },
         }
     }
 
@@ -118,7 +121,13 @@ impl Strand {
     }
 
     pub(crate) fn after(sender: &Scan<'_>, component: &Component, nonce: u32, gap: bool) -> Self {
-        let Facts { trace, first_nonce, hops, forks, last_at } = sender.facts;
+        let Facts {
+            trace,
+            first_nonce,
+            hops,
+            forks,
+            last_at,
+        } = sender.facts;
         let text: &str = &sender.text;
         let mut way = String::with_capacity(text.len() + component.text.len() + 24);
         let (mut detached, mut named) = (true, 0);
@@ -129,9 +138,14 @@ impl Strand {
             detached = !known.forks.lists_attached(fork);
             named = u32::from(known.forks.in_flight().any(|range| range.last == fork));
             known.forks.forget(fork, detached);
-            let label = last_at + member.service.len() + member.instance.len() + "#/00000000:".len();
+            let label =
+                last_at + member.service.len() + member.instance.len() + "#/00000000:".len();
             way.push_str(text.get(..label).unwrap_or_default());
-            let marks = write::Marks { fork: None, detached: member.detached, gap: member.gap };
+            let marks = write::Marks {
+                fork: None,
+                detached: member.detached,
+                gap: member.gap,
+            };
             write::hop_tail(&mut way, &known, marks);
         }
         let own_at = push_own(&mut way, component, nonce);
@@ -145,7 +159,10 @@ impl Strand {
             as_received: true,
             detached,
             gap,
-            known: Known { tick: 1, ..Known::default() },
+            known: Known {
+                tick: 1,
+                ..Known::default()
+            },
         }
     }
 
@@ -183,9 +200,18 @@ impl Strand {
     pub fn send(&mut self, fork: Fork) -> Result<u32, StrandError> {
         let tick = self.event()?;
         if fork == Fork::Attached {
-            self.known.forks.flying.push(Range { first: tick, last: tick, lossy: false });
+            self.known.forks.flying.push(Range {
+                first: tick,
+                last: tick,
+                lossy: false,
+            });
         }
         Ok(tick)
+    }
+
+    /// Makes a plain event of the call sent at `tick`: no clock went with it, so nothing comes back.
+    pub(crate) fn withdraw(&mut self, tick: u32) {
+        self.known.forks.forget(tick, false);
     }
 
     /// The answer to the call that was sent at `tick`; `sent`: the header that went with it,
@@ -196,7 +222,12 @@ impl Strand {
     ///
     /// [`StrandError::OtherStrand`] where the clock is not of the strand that the call started;
     /// else as [`receive`](Self::receive). The strand is then as it was.
-    pub fn answer(&mut self, tick: u32, sent: Option<&str>, answer: &Clock) -> Result<(), StrandError> {
+    pub fn answer(
+        &mut self,
+        tick: u32,
+        sent: Option<&str>,
+        answer: &Clock,
+    ) -> Result<(), StrandError> {
         if answer.facts.hops != self.hops + 1 {
             return Err(StrandError::OtherStrand);
         }
@@ -248,7 +279,11 @@ impl Strand {
                     number.clear();
                     write::number(&mut number, tick - 1);
                     let first = range.rsplit(' ').next().unwrap_or(range);
-                    let head = if first == number { range.strip_suffix(first)? } else { list };
+                    let head = if first == number {
+                        range.strip_suffix(first)?
+                    } else {
+                        list
+                    };
                     rest.strip_prefix(head)?.strip_prefix(number.as_str())?
                 }
                 _ => return None,
@@ -260,11 +295,20 @@ impl Strand {
 
     fn check_callee(&self, tick: u32, answer: &Clock) -> Result<(), StrandError> {
         let (own, theirs) = (self.tree(), answer.tree());
-        let same = own.hops.iter().zip(&theirs.hops).all(|(x, y)| {
-            (x.fork, x.detached, x.nonce) == (y.fork, y.detached, y.nonce)
-        });
-        let callee = theirs.hops.last().is_some_and(|hop| hop.fork == tick && !hop.detached);
-        if same && callee { Ok(()) } else { Err(StrandError::OtherStrand) }
+        let same = own
+            .hops
+            .iter()
+            .zip(&theirs.hops)
+            .all(|(x, y)| (x.fork, x.detached, x.nonce) == (y.fork, y.detached, y.nonce));
+        let callee = theirs
+            .hops
+            .last()
+            .is_some_and(|hop| hop.fork == tick && !hop.detached);
+        if same && callee {
+            Ok(())
+        } else {
+            Err(StrandError::OtherStrand)
+        }
     }
 
     /// A message, a join, or an answer: learns all that the clock knows, and ticks once.
@@ -306,7 +350,13 @@ impl Strand {
             return;
         }
         self.known.forks.flying.mark_lossy(tick);
-        if let Some(known) = self.known.forks.open.get_mut(&tick).filter(|known| !known.ended) {
+        if let Some(known) = self
+            .known
+            .forks
+            .open
+            .get_mut(&tick)
+            .filter(|known| !known.ended)
+        {
             known.lossy = true;
         }
     }
@@ -327,7 +377,11 @@ impl Strand {
     pub fn clock(&self) -> Clock {
         let mut text = String::with_capacity(self.way.len() + 16);
         text.push_str(&self.way);
-        let marks = write::Marks { fork: None, detached: self.detached, gap: self.gap };
+        let marks = write::Marks {
+            fork: None,
+            detached: self.detached,
+            gap: self.gap,
+        };
         write::hop_tail(&mut text, &self.known, marks);
         let own = u32::try_from(self.known.forks.flying_count()).unwrap_or(u32::MAX);
         let facts = Facts {
@@ -349,7 +403,9 @@ impl Strand {
     pub fn header(&self, header_bytes_max: usize) -> Result<(Clock, bool), CutError> {
         let clock = self.clock();
         let limits = Limits::DEFAULT;
-        let plain = self.as_received && self.known.forks.open.is_empty() && self.known.forks.seen.is_empty();
+        let plain = self.as_received
+            && self.known.forks.open.is_empty()
+            && self.known.forks.seen.is_empty();
         let fits = clock.as_str().len() <= header_bytes_max
             && clock.facts.hops <= limits.levels_max
             && clock.facts.forks <= limits.forks_max
@@ -368,12 +424,17 @@ impl Strand {
 
     /// Takes over what is known of every hop.
     fn take(&mut self, mut tree: Tree) {
-        let own = tree.hops.last_mut().map(|hop| std::mem::take(&mut hop.known)).unwrap_or_default();
+        let own = tree
+            .hops
+            .last_mut()
+            .map(|hop| std::mem::take(&mut hop.known))
+            .unwrap_or_default();
         // The own member is written bare, to find where its tick begins.
         let bare = tree.to_clock();
         let label = bare.as_str().rfind(':').map_or(0, |colon| colon + 1);
         self.way.clear();
-        self.way.push_str(bare.as_str().get(..label).unwrap_or_default());
+        self.way
+            .push_str(bare.as_str().get(..label).unwrap_or_default());
         self.own_at = bare.facts.last_at;
         self.forks_above = bare.facts.forks;
         self.as_received = false;
@@ -395,7 +456,11 @@ fn push_own(way: &mut String, component: &Component, nonce: u32) -> usize {
 fn claims(known: &Known, way: &Tree) -> u32 {
     let mut known = known;
     for step in way.hops.iter().skip(1) {
-        let side = if step.detached { &known.forks.seen } else { &known.forks.open };
+        let side = if step.detached {
+            &known.forks.seen
+        } else {
+            &known.forks.open
+        };
         match side.get(&step.fork) {
             Some(inner) => known = inner,
             None => return 0,
@@ -433,6 +498,9 @@ mod tests {
         }
         let tick = caller.send(Fork::Attached).unwrap();
         let other = caller.clock().as_str().replace("b#1", "c#1");
-        assert_eq!(caller.answered_at(tick, &other, "v2;t=00000007, b#1/00000001:9"), None);
+        assert_eq!(
+            caller.answered_at(tick, &other, "v2;t=00000007, b#1/00000001:9"),
+            None
+        );
     }
 }

@@ -31,8 +31,15 @@ fn tree(clock: &Clock) -> Value {
         if let Some((fork, detached, inner)) = below {
             let side = if detached { "seen" } else { "open" };
             let fields = shown.as_object_mut().unwrap();
-            let forks = fields.entry(side).or_insert(json!({})).as_object_mut().unwrap();
-            assert!(forks.insert(fork.to_string(), inner).is_none(), "fork {fork} is listed twice");
+            let forks = fields
+                .entry(side)
+                .or_insert(json!({}))
+                .as_object_mut()
+                .unwrap();
+            assert!(
+                forks.insert(fork.to_string(), inner).is_none(),
+                "fork {fork} is listed twice"
+            );
         }
         below = Some((hop.fork, hop.detached, shown));
     }
@@ -57,12 +64,22 @@ fn node(known: &Known) -> Value {
 }
 
 fn sides(forks: &Forks) -> (Map<String, Value>, Map<String, Value>) {
-    let mut open: Map<String, Value> = forks.open().map(|(tick, known)| (tick.to_string(), node(known))).collect();
+    let mut open: Map<String, Value> = forks
+        .open()
+        .map(|(tick, known)| (tick.to_string(), node(known)))
+        .collect();
     for range in forks.in_flight() {
-        let bare = if range.lossy { json!({ "tick": 0, "lossy": true }) } else { json!({ "tick": 0 }) };
+        let bare = if range.lossy {
+            json!({ "tick": 0, "lossy": true })
+        } else {
+            json!({ "tick": 0 })
+        };
         open.extend((range.first..=range.last).map(|tick| (tick.to_string(), bare.clone())));
     }
-    let seen = forks.seen().map(|(tick, known)| (tick.to_string(), node(known))).collect();
+    let seen = forks
+        .seen()
+        .map(|(tick, known)| (tick.to_string(), node(known)))
+        .collect();
     (open, seen)
 }
 
@@ -85,7 +102,11 @@ fn codec() {
     assert_eq!(clock(&file["deepest"]).hops().len(), 64);
     for case in array(&file["invalid"]) {
         let header = text(&case["header"]);
-        assert!(Clock::parse(header).is_err(), "read, though {}: {header:?}", case["reason"]);
+        assert!(
+            Clock::parse(header).is_err(),
+            "read, though {}: {header:?}",
+            case["reason"]
+        );
     }
     for case in array(&file["lenient"]) {
         assert_eq!(clock(&case["header"]).as_str(), text(&case["canonical"]));
@@ -122,7 +143,8 @@ impl Script {
     fn step(&mut self, step: &Value) {
         let op = text(&step["op"]);
         if op == "given" {
-            self.stamps.insert(text(&step["as"]).to_owned(), clock(&step["clock"]));
+            self.stamps
+                .insert(text(&step["as"]).to_owned(), clock(&step["clock"]));
             return;
         }
         let name = text(&step["strand"]);
@@ -142,7 +164,13 @@ impl Script {
                 "event" => assert_eq!(strand.event().unwrap(), strand.tick()),
                 "send" => {
                     let detached = step.get("detached").is_some_and(|d| d.as_bool().unwrap());
-                    strand.send(if detached { Fork::Detached } else { Fork::Attached }).unwrap();
+                    strand
+                        .send(if detached {
+                            Fork::Detached
+                        } else {
+                            Fork::Attached
+                        })
+                        .unwrap();
                 }
                 "receive" => strand.receive(&from.unwrap()).unwrap(),
                 "lost" => strand.lost(number(&step["tick"])),
@@ -172,11 +200,22 @@ fn scripts() {
 /// The first strand whose last stamp a header is.
 fn strand_of(header: &str) -> Strand {
     let stamp = Clock::parse(header).unwrap();
-    let [hop] = &stamp.hops()[..] else { panic!("the refusing strands are first strands") };
-    let mut strand = Strand::first(&Component::new(&hop.service, &hop.instance), hop.nonce, stamp.trace());
+    let [hop] = &stamp.hops()[..] else {
+        panic!("the refusing strands are first strands")
+    };
+    let mut strand = Strand::first(
+        &Component::new(&hop.service, &hop.instance),
+        hop.nonce,
+        stamp.trace(),
+    );
     while strand.tick() < hop.known.tick {
         let next = strand.tick() + 1;
-        if hop.known.forks.in_flight().any(|range| range.first <= next && next <= range.last) {
+        if hop
+            .known
+            .forks
+            .in_flight()
+            .any(|range| range.first <= next && next <= range.last)
+        {
             strand.send(Fork::Attached).unwrap();
         } else if hop.known.ended && next == hop.known.tick {
             strand.end().unwrap();
@@ -194,7 +233,9 @@ fn refused() {
     for case in array(&file["refused"]) {
         let mut strand = strand_of(text(&case["strand"]));
         let before = strand.clock();
-        let error = strand.receive(&clock(&case["clock"])).expect_err(text(&case["reason"]));
+        let error = strand
+            .receive(&clock(&case["clock"]))
+            .expect_err(text(&case["reason"]));
         let expected = match text(&case["reason"]) {
             "the strand has ended" => StrandError::Ended,
             "not of this trace's first strand" => StrandError::NotOfThisTrace,
@@ -208,12 +249,20 @@ fn refused() {
 #[test]
 fn cut() {
     // Some of these begin with clocks that are over a receiver's limits.
-    let unbounded = Limits { header_bytes_max: usize::MAX, levels_max: usize::MAX, forks_max: u32::MAX };
+    let unbounded = Limits {
+        header_bytes_max: usize::MAX,
+        levels_max: usize::MAX,
+        forks_max: u32::MAX,
+    };
     for case in array(&load("clock-cut")["cut"]) {
         let budget = number(&case["budget"]) as usize;
         let whole = Clock::read(text(&case["header"]).as_bytes(), unbounded, None).unwrap();
         let cut = whole.cut(budget).ok();
-        assert_eq!(cut.as_ref().map(Clock::as_str), case["cut"].as_str(), "{whole} to {budget}");
+        assert_eq!(
+            cut.as_ref().map(Clock::as_str),
+            case["cut"].as_str(),
+            "{whole} to {budget}"
+        );
     }
 }
 
@@ -228,25 +277,51 @@ fn tracestate() {
             let read = Clock::from_tracestate(&member, whole.trace(), Limits::DEFAULT).unwrap();
             assert!(read.hops().iter().all(|hop| hop.to_string() == "_#"));
             assert_eq!(read.to_tracestate().as_deref(), Some(member.as_str()));
-            let known = |clock: &Clock| clock.hops().into_iter().map(|hop| hop.known).collect::<Vec<_>>();
+            let known = |clock: &Clock| {
+                clock
+                    .hops()
+                    .into_iter()
+                    .map(|hop| hop.known)
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(known(&read), known(&whole));
         }
     }
     for member in array(&file["invalid"]) {
         let member = text(member);
-        assert!(Clock::from_tracestate(member, 0x1c80319c, Limits::DEFAULT).is_err(), "read: {member:?}");
+        assert!(
+            Clock::from_tracestate(member, 0x1c80319c, Limits::DEFAULT).is_err(),
+            "read: {member:?}"
+        );
     }
     let gap = &file["gap"];
-    let read = Clock::from_tracestate(text(&gap["member"]), clock(&gap["sender"]).trace(), Limits::DEFAULT).unwrap();
-    assert_eq!(clock(&gap["sender"]).to_tracestate().as_deref(), gap["member"].as_str());
+    let read = Clock::from_tracestate(
+        text(&gap["member"]),
+        clock(&gap["sender"]).trace(),
+        Limits::DEFAULT,
+    )
+    .unwrap();
+    assert_eq!(
+        clock(&gap["sender"]).to_tracestate().as_deref(),
+        gap["member"].as_str()
+    );
     for name in ["first", "second"] {
         let hops = clock(&gap[name]).hops();
         let last = hops.last().unwrap();
-        let strand = Strand::start(&read, &Component::new(&last.service, &last.instance), last.nonce, true);
+        let strand = Strand::start(
+            &read,
+            &Component::new(&last.service, &last.instance),
+            last.nonce,
+            true,
+        );
         assert_eq!(strand.clock().as_str(), text(&gap[name]));
     }
     for order in array(&gap["orders"]) {
         let [a, b, expected] = [0, 1, 2].map(|n| text(&order[n]));
-        assert_eq!(clock(&gap[a]).compare(&clock(&gap[b])).as_str(), expected, "{a} to {b}");
+        assert_eq!(
+            clock(&gap[a]).compare(&clock(&gap[b])).as_str(),
+            expected,
+            "{a} to {b}"
+        );
     }
 }

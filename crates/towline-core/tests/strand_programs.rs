@@ -38,7 +38,10 @@ impl Program {
     }
 
     fn knows(&self, later: usize, earlier: usize) -> bool {
-        self.events[later].past.get(earlier / 64).is_some_and(|word| word >> (earlier % 64) & 1 == 1)
+        self.events[later]
+            .past
+            .get(earlier / 64)
+            .is_some_and(|word| word >> (earlier % 64) & 1 == 1)
     }
 }
 
@@ -70,7 +73,13 @@ struct Handler {
 }
 
 impl Handler {
-    fn start(rng: &mut fastrand::Rng, program: &mut Program, at: (u32, u32), sender: Option<(&Clock, usize)>, answer: usize) -> Self {
+    fn start(
+        rng: &mut fastrand::Rng,
+        program: &mut Program,
+        at: (u32, u32),
+        sender: Option<(&Clock, usize)>,
+        answer: usize,
+    ) -> Self {
         let (service, depth) = at;
         let component = Component::new(&format!("s{service}"), "i");
         let strand = match sender {
@@ -107,7 +116,11 @@ impl Handler {
                 (self.act(rng, program), true)
             }
             Then::Act => {
-                self.then = if self.joins_all { Then::Join } else { Then::End };
+                self.then = if self.joins_all {
+                    Then::Join
+                } else {
+                    Then::End
+                };
                 (None, true)
             }
             Then::Join => {
@@ -125,7 +138,8 @@ impl Handler {
                 if rng.f64() >= 0.2 {
                     return (None, false);
                 }
-                self.strand = Strand::start(&clock, &Component::new("late", "i"), rng.u32(..), false);
+                self.strand =
+                    Strand::start(&clock, &Component::new("late", "i"), rng.u32(..), false);
                 self.last = program.record(self.strand.clock(), &[event]);
                 self.acts_left = rng.u32(1..=3);
                 self.then = Then::WorkAfterTheAnswer;
@@ -140,9 +154,18 @@ impl Handler {
         }
     }
 
-    fn join(&mut self, call: &Pending, clock: &Clock, event: usize, rng: &mut fastrand::Rng, program: &mut Program) {
+    fn join(
+        &mut self,
+        call: &Pending,
+        clock: &Clock,
+        event: usize,
+        rng: &mut fastrand::Rng,
+        program: &mut Program,
+    ) {
         if rng.bool() {
-            self.strand.answer(call.tick, Some(call.sent.as_str()), clock).unwrap();
+            self.strand
+                .answer(call.tick, Some(call.sent.as_str()), clock)
+                .unwrap();
         } else {
             let mut other = self.strand.clone();
             other.answer(call.tick, None, clock).unwrap();
@@ -185,7 +208,14 @@ impl Handler {
         program.calls_left -= 1;
         let wait = rng.f64();
         let detached = wait >= 0.7 && rng.f64() < 0.6;
-        let tick = self.strand.send(if detached { Fork::Detached } else { Fork::Attached }).unwrap();
+        let tick = self
+            .strand
+            .send(if detached {
+                Fork::Detached
+            } else {
+                Fork::Attached
+            })
+            .unwrap();
         let sent = self.strand.clock();
         self.last = program.record(sent.clone(), &[self.last]);
         let answer = program.answers.len();
@@ -205,7 +235,11 @@ impl Handler {
 /// The events of one random program, in an order of time that fits their causes.
 fn run(seed: u64, calls: u32) -> Program {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut program = Program { answers: vec![None], calls_left: calls, ..Program::default() };
+    let mut program = Program {
+        answers: vec![None],
+        calls_left: calls,
+        ..Program::default()
+    };
     let mut running = vec![Handler::start(&mut rng, &mut program, (0, 0), None, 0)];
     while !running.is_empty() {
         let turn = rng.usize(..running.len());
@@ -282,11 +316,20 @@ proptest! {
 }
 
 /// One strand takes the short way for an answer, the other the general one.
-fn answer(rng: &mut fastrand::Rng, flying: &mut Vec<(u32, Clock, Clock)>, hub: &mut Strand, slow: &mut Strand) {
+fn answer(
+    rng: &mut fastrand::Rng,
+    flying: &mut Vec<(u32, Clock, Clock)>,
+    hub: &mut Strand,
+    slow: &mut Strand,
+) {
     let (tick, sent, clock) = flying.swap_remove(rng.usize(..flying.len()));
     match rng.u8(..5) {
-        0 => [&mut *hub, slow].into_iter().for_each(|strand| strand.lost(tick)),
-        1 => [&mut *hub, slow].into_iter().for_each(|strand| strand.receive(&clock).unwrap()),
+        0 => [&mut *hub, slow]
+            .into_iter()
+            .for_each(|strand| strand.lost(tick)),
+        1 => [&mut *hub, slow]
+            .into_iter()
+            .for_each(|strand| strand.receive(&clock).unwrap()),
         _ => {
             hub.answer(tick, Some(sent.as_str()), &clock).unwrap();
             slow.receive(&clock).unwrap();
@@ -309,5 +352,7 @@ fn an_answer_of_another_call_is_refused() {
         assert!(caller.answer(first, sent, &before).is_err());
         assert_eq!(caller.clock(), before);
     }
-    caller.answer(first, Some(sent.as_str()), &callee.clock()).unwrap();
+    caller
+        .answer(first, Some(sent.as_str()), &callee.clock())
+        .unwrap();
 }

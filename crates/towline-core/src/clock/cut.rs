@@ -11,20 +11,28 @@ use crate::Limits;
 /// The header to send: at most `budget` bytes, and nothing that a receiver's limits refuse.
 pub(crate) fn cut(mut tree: Tree, budget: usize) -> Result<Clock, CutError> {
     let limits = Limits::DEFAULT;
-    if tree.hops.len() > limits.levels_max || tree.hops.iter().any(|hop| hop.known.tick > TICK_MAX) {
+    if tree.hops.len() > limits.levels_max || tree.hops.iter().any(|hop| hop.known.tick > TICK_MAX)
+    {
         return Err(CutError::OverLimits);
     }
     let mut whole = longest_last(&tree);
     let mut clock = tree.to_clock();
     while clock.as_str().len() > budget || clock.facts.forks > limits.forks_max {
         let hop = whole.pop().ok_or(CutError::TooLong)?;
-        let barrier = tree.hops.get(hop + 1).filter(|next| !next.detached).map(|next| next.fork);
+        let barrier = tree
+            .hops
+            .get(hop + 1)
+            .filter(|next| !next.detached)
+            .map(|next| next.fork);
         if let Some(hop) = tree.hops.get_mut(hop) {
             cover(&mut hop.known.forks, barrier, limits.forks_max)?;
         }
         clock = tree.to_clock();
     }
-    let limits = Limits { header_bytes_max: budget, ..limits };
+    let limits = Limits {
+        header_bytes_max: budget,
+        ..limits
+    };
     Clock::read(clock.as_str().as_bytes(), limits, None).map_err(|_| CutError::OverLimits)
 }
 
@@ -55,7 +63,8 @@ fn cover(forks: &mut Forks, barrier: Option<u32>, forks_max: u32) -> Result<(), 
             Attached::Known(tick, _) => (*tick, *tick),
         };
         let stays = matches!(&item, Attached::Known(_, known) if known.forks.sees());
-        let behind = run.is_some_and(|run| barrier.is_some_and(|fork| run.last < fork && fork < first));
+        let behind =
+            run.is_some_and(|run| barrier.is_some_and(|fork| run.last < fork && fork < first));
         if stays || behind {
             run.take().into_iter().for_each(|run| covered.push(run));
         }
@@ -65,7 +74,13 @@ fn cover(forks: &mut Forks, barrier: Option<u32>, forks_max: u32) -> Result<(), 
         match &mut run {
             Some(run) if first - run.last > forks_max => return Err(CutError::TooLong),
             Some(run) => run.last = last,
-            None => run = Some(Range { first, last, lossy: true }),
+            None => {
+                run = Some(Range {
+                    first,
+                    last,
+                    lossy: true,
+                })
+            }
         }
     }
     run.into_iter().for_each(|run| covered.push(run));

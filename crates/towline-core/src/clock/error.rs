@@ -42,7 +42,9 @@ impl fmt::Display for ClockError {
             Self::OtherTrace => f.write_str("clock is of another trace than traceparent"),
             Self::Malformed { at } => write!(f, "clock is malformed at byte {at}"),
             Self::TooDeep { limit } => write!(f, "clock has more than {limit} levels"),
-            Self::TooManyForks { limit } => write!(f, "clock names more than {limit} forks in flight"),
+            Self::TooManyForks { limit } => {
+                write!(f, "clock names more than {limit} forks in flight")
+            }
             Self::TickTooHigh => f.write_str("clock has a tick above 2147483647"),
         }
     }

@@ -65,13 +65,28 @@ impl Forks {
     pub(crate) fn attached(&self) -> impl Iterator<Item = Attached<&Known>> {
         Ascending {
             ranges: self.flying.iter().peekable(),
-            known: self.open.iter().map(|(&tick, known)| (tick, known)).peekable(),
+            known: self
+                .open
+                .iter()
+                .map(|(&tick, known)| (tick, known))
+                .peekable(),
         }
     }
 
     fn into_parts(self) -> (impl Iterator<Item = Attached<Known>>, BTreeMap<u32, Known>) {
-        let ranges = self.flying.iter().collect::<Vec<_>>().into_iter().peekable();
-        (Ascending { ranges, known: self.open.into_iter().peekable() }, self.seen)
+        let ranges = self
+            .flying
+            .iter()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .peekable();
+        (
+            Ascending {
+                ranges,
+                known: self.open.into_iter().peekable(),
+            },
+            self.seen,
+        )
     }
 }
 
@@ -111,7 +126,9 @@ where
         if range_first {
             self.ranges.next().map(Attached::Range)
         } else {
-            self.known.next().map(|(tick, known)| Attached::Known(tick, known))
+            self.known
+                .next()
+                .map(|(tick, known)| Attached::Known(tick, known))
         }
     }
 }
@@ -136,7 +153,11 @@ impl Known {
 
     /// Whether a fork at `tick` is among the ticks that are known.
     pub(crate) fn knows_fork(&self, tick: u32) -> bool {
-        Reach { tick: self.tick, ended: self.ended }.includes(tick)
+        Reach {
+            tick: self.tick,
+            ended: self.ended,
+        }
+        .includes(tick)
     }
 
     /// The least upper bound of two knowledges of one strand.
@@ -148,8 +169,14 @@ impl Known {
             lossy: (a.lossy || b.lossy) && !ended,
             forks: Forks::default(),
         };
-        let reach_a = Reach { tick: a.tick, ended: a.ended };
-        let reach_b = Reach { tick: b.tick, ended: b.ended };
+        let reach_a = Reach {
+            tick: a.tick,
+            ended: a.ended,
+        };
+        let reach_b = Reach {
+            tick: b.tick,
+            ended: b.ended,
+        };
         let (attached_a, mut seen_a) = a.forks.into_parts();
         let (attached_b, seen_b) = b.forks.into_parts();
         merge_attached(&mut out.forks, (attached_a, reach_a), (attached_b, reach_b));
@@ -160,7 +187,11 @@ impl Known {
             };
             out.forks.seen.insert(tick, merged);
         }
-        out.forks.seen.extend(seen_a.into_iter().map(|(tick, known)| (tick, known.pruned())));
+        out.forks.seen.extend(
+            seen_a
+                .into_iter()
+                .map(|(tick, known)| (tick, known.pruned())),
+        );
         out
     }
 
@@ -174,7 +205,12 @@ impl Known {
     /// Without the attached forks that are known completely: a sender's own way lists them.
     fn pruned(mut self) -> Self {
         self.forks.open = keep_incomplete(self.forks.open, Self::pruned);
-        self.forks.seen = self.forks.seen.into_iter().map(|(t, k)| (t, k.pruned())).collect();
+        self.forks.seen = self
+            .forks
+            .seen
+            .into_iter()
+            .map(|(t, k)| (t, k.pruned()))
+            .collect();
         self
     }
 
@@ -187,14 +223,22 @@ impl Known {
             forks: Forks {
                 flying: Ranges::default(),
                 open: keep_incomplete(self.forks.open, Self::completed),
-                seen: self.forks.seen.into_iter().map(|(t, k)| (t, k.pruned())).collect(),
+                seen: self
+                    .forks
+                    .seen
+                    .into_iter()
+                    .map(|(t, k)| (t, k.pruned()))
+                    .collect(),
             },
         }
     }
 }
 
 fn keep_incomplete(open: BTreeMap<u32, Known>, f: fn(Known) -> Known) -> BTreeMap<u32, Known> {
-    open.into_iter().map(|(tick, known)| (tick, f(known))).filter(|(_, known)| !known.is_complete()).collect()
+    open.into_iter()
+        .map(|(tick, known)| (tick, f(known)))
+        .filter(|(_, known)| !known.is_complete())
+        .collect()
 }
 
 /// How far a knowledge reaches along its strand.
@@ -254,8 +298,14 @@ fn merge_attached(
 fn split(run: Attached<Known>, tick: u32) -> (Attached<Known>, Option<Attached<Known>>) {
     match run {
         Attached::Range(range) if range.last >= tick => (
-            Attached::Range(Range { last: tick - 1, ..range }),
-            Some(Attached::Range(Range { first: tick, ..range })),
+            Attached::Range(Range {
+                last: tick - 1,
+                ..range
+            }),
+            Some(Attached::Range(Range {
+                first: tick,
+                ..range
+            })),
         ),
         whole => (whole, None),
     }
@@ -271,7 +321,15 @@ fn one_side(out: &mut Forks, run: Attached<Known>, other: Reach) {
             }
         }
         Attached::Known(tick, known) => {
-            keep(out, tick, if other.includes(tick) { known.completed() } else { known.pruned() });
+            keep(
+                out,
+                tick,
+                if other.includes(tick) {
+                    known.completed()
+                } else {
+                    known.pruned()
+                },
+            );
         }
     }
 }
@@ -283,12 +341,21 @@ fn both_sides(
     y: Attached<Known>,
 ) -> (Option<Attached<Known>>, Option<Attached<Known>>) {
     let rest = |range: Range, done: u32| {
-        (range.last > done).then(|| Attached::Range(Range { first: done + 1, ..range }))
+        (range.last > done).then(|| {
+            Attached::Range(Range {
+                first: done + 1,
+                ..range
+            })
+        })
     };
     match (x, y) {
         (Attached::Range(x), Attached::Range(y)) => {
             let last = x.last.min(y.last);
-            out.flying.push(Range { first: x.first, last, lossy: x.lossy || y.lossy });
+            out.flying.push(Range {
+                first: x.first,
+                last,
+                lossy: x.lossy || y.lossy,
+            });
             (rest(x, last), rest(y, last))
         }
         (Attached::Range(range), Attached::Known(tick, known)) => {

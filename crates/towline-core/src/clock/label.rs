@@ -11,7 +11,9 @@ fn is_control(c: char) -> bool {
 
 /// Appends a label, escaped; control characters become `_`.
 pub(crate) fn quote_into(out: &mut String, label: &str) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    const HEX: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+    ];
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
     for c in label.chars() {
         if is_control(c) {
@@ -36,7 +38,11 @@ pub(crate) fn unquote(raw: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.iter();
     while let Some(&byte) = rest.next() {
-        bytes.push(if byte == b'%' { upper_hex(*rest.next()?)? << 4 | upper_hex(*rest.next()?)? } else { byte });
+        bytes.push(if byte == b'%' {
+            upper_hex(*rest.next()?)? << 4 | upper_hex(*rest.next()?)?
+        } else {
+            byte
+        });
     }
     let label = String::from_utf8(bytes).ok()?;
     (!label.chars().any(is_control)).then_some(label)

@@ -24,8 +24,8 @@ pub use self::error::{ClockError, CutError, StrandError};
 pub use self::known::{Forks, Known};
 pub use self::order::Order;
 pub use self::ranges::Range;
+use self::read::{KnownHead, Reader};
 pub use self::tree::Hop;
-use self::read::Reader;
 use self::tree::Tree;
 use crate::Limits;
 
@@ -71,9 +71,15 @@ pub(crate) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// Checks a header as it came; `trace`: the last 8 digits of the trace id beside it.
-    pub(crate) fn read(header: &'a [u8], limits: Limits, trace: Option<u32>) -> Result<Self, ClockError> {
+    pub(crate) fn read(
+        header: &'a [u8],
+        limits: Limits,
+        trace: Option<u32>,
+    ) -> Result<Self, ClockError> {
         if header.len() > limits.header_bytes_max {
-            return Err(ClockError::TooLong { limit: limits.header_bytes_max });
+            return Err(ClockError::TooLong {
+                limit: limits.header_bytes_max,
+            });
         }
         let text = trim_blanks(header);
         let mut reader = Reader::new(text, limits)?;
@@ -89,11 +95,23 @@ impl<'a> Scan<'a> {
         }
         if !reader.is_canonical() {
             let Clock { text, facts } = Tree::read(&mut Reader::new(text, limits)?)?.to_clock();
-            return Ok(Self { text: Cow::Owned(text.into_string()), facts });
+            return Ok(Self {
+                text: Cow::Owned(text.into_string()),
+                facts,
+            });
         }
-        let facts = Facts { trace: reader.trace(), first_nonce, hops: reader.hops(), forks: reader.forks(), last_at };
+        let facts = Facts {
+            trace: reader.trace(),
+            first_nonce,
+            hops: reader.hops(),
+            forks: reader.forks(),
+            last_at,
+        };
         let text = std::str::from_utf8(text).map_err(|_| ClockError::Malformed { at: 0 })?;
-        Ok(Self { text: Cow::Borrowed(text), facts })
+        Ok(Self {
+            text: Cow::Borrowed(text),
+            facts,
+        })
     }
 
     pub(crate) fn tree(&self) -> Tree {
@@ -101,14 +119,23 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn into_clock(self) -> Clock {
-        Clock { text: self.text.into_owned().into_boxed_str(), facts: self.facts }
+        Clock {
+            text: self.text.into_owned().into_boxed_str(),
+            facts: self.facts,
+        }
     }
 }
 
-fn trim_blanks(header: &[u8]) -> &[u8] {
+pub(crate) fn trim_blanks(header: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = header.iter().position(|byte| !blank(byte)).unwrap_or(header.len());
-    let end = header.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    let start = header
+        .iter()
+        .position(|byte| !blank(byte))
+        .unwrap_or(header.len());
+    let end = header
+        .iter()
+        .rposition(|byte| !blank(byte))
+        .map_or(start, |last| last + 1);
     header.get(start..end).unwrap_or_default()
 }
 
@@ -153,7 +180,19 @@ impl Clock {
     /// The event's tick in its strand.
     #[must_use]
     pub fn tick(&self) -> u32 {
-        self.tree().hops.last().map_or(0, |hop| hop.known.tick)
+        self.last().map_or(0, |last| last.tick)
+    }
+
+    /// Whether this is the stamp of a strand's end.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.last().is_some_and(|last| last.ended)
+    }
+
+    fn last(&self) -> Option<KnownHead> {
+        let (text, facts) = (self.text.as_bytes(), self.facts);
+        let member = Reader::resume(text, facts.last_at, facts.hops - 1).member::<()>();
+        member.ok().map(|member| member.known)
     }
 
     /// How this event stands to another of the same trace.
@@ -200,11 +239,17 @@ impl Clock {
     }
 
     pub(crate) fn scan(&self) -> Scan<'_> {
-        Scan { text: Cow::Borrowed(&self.text), facts: self.facts }
+        Scan {
+            text: Cow::Borrowed(&self.text),
+            facts: self.facts,
+        }
     }
 
     pub(crate) fn from_parts(text: String, facts: Facts) -> Self {
-        Self { text: text.into_boxed_str(), facts }
+        Self {
+            text: text.into_boxed_str(),
+            facts,
+        }
     }
 
     pub(crate) fn tree(&self) -> Tree {

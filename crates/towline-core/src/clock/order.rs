@@ -66,7 +66,11 @@ pub(crate) fn compare(a: &Tree, b: &Tree) -> Order {
         }
         // One send, handled twice.
         if x.nonce != y.nonce {
-            return if x.gap || y.gap { Order::Unknown } else { Order::Concurrent };
+            return if x.gap || y.gap {
+                Order::Unknown
+            } else {
+                Order::Concurrent
+            };
         }
         shared += 1;
     }
@@ -96,7 +100,9 @@ fn knows(clock: &Tree, event: &Tree) -> Option<bool> {
             return maybe;
         }
         // The clock's own way lists its forks itself.
-        let next = way.first().filter(|next| on_way && (next.fork, next.detached) == (step.fork, step.detached));
+        let next = way
+            .first()
+            .filter(|next| on_way && (next.fork, next.detached) == (step.fork, step.detached));
         if let Some(next) = next {
             known = &next.known;
             way = way.get(1..).unwrap_or_default();
@@ -124,7 +130,11 @@ enum Listed<'a> {
 }
 
 fn listed<'a>(known: &'a Known, step: &Hop) -> Listed<'a> {
-    let side = if step.detached { &known.forks.seen } else { &known.forks.open };
+    let side = if step.detached {
+        &known.forks.seen
+    } else {
+        &known.forks.open
+    };
     if let Some(inner) = side.get(&step.fork) {
         return Listed::Known(inner);
     }

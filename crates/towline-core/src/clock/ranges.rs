@@ -67,8 +67,14 @@ impl Ranges {
     /// Takes `tick` out, and gives the range that named it.
     pub(crate) fn remove(&mut self, tick: u32) -> Option<Range> {
         let range = self.get(tick)?;
-        let below = (tick > range.first).then(|| Range { last: tick - 1, ..range });
-        let above = (tick < range.last).then(|| Range { first: tick + 1, ..range });
+        let below = (tick > range.first).then(|| Range {
+            last: tick - 1,
+            ..range
+        });
+        let above = (tick < range.last).then(|| Range {
+            first: tick + 1,
+            ..range
+        });
         if self.tail == Some(range) {
             self.tail = above.or(below).or_else(|| {
                 let (first, (last, lossy)) = self.rest.pop_last()?;
@@ -92,12 +98,24 @@ impl Ranges {
             return;
         }
         self.remove(tick);
-        let mut marked = Range { first: tick, last: tick, lossy: true };
-        if let Some(below) = tick.checked_sub(1).and_then(|t| self.get(t)).filter(|r| r.lossy) {
+        let mut marked = Range {
+            first: tick,
+            last: tick,
+            lossy: true,
+        };
+        if let Some(below) = tick
+            .checked_sub(1)
+            .and_then(|t| self.get(t))
+            .filter(|r| r.lossy)
+        {
             self.take(below);
             marked.first = below.first;
         }
-        if let Some(above) = tick.checked_add(1).and_then(|t| self.get(t)).filter(|r| r.lossy) {
+        if let Some(above) = tick
+            .checked_add(1)
+            .and_then(|t| self.get(t))
+            .filter(|r| r.lossy)
+        {
             self.take(above);
             marked.last = above.last;
         }
@@ -112,7 +130,10 @@ impl Ranges {
     /// Takes a whole range out.
     fn take(&mut self, range: Range) {
         if self.tail == Some(range) {
-            self.tail = self.rest.pop_last().map(|(first, (last, lossy))| Range { first, last, lossy });
+            self.tail =
+                self.rest
+                    .pop_last()
+                    .map(|(first, (last, lossy))| Range { first, last, lossy });
         } else {
             self.rest.remove(&range.first);
         }
@@ -125,7 +146,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn naive(ranges: &Ranges) -> Vec<(u32, bool)> {
-        ranges.iter().flat_map(|r| (r.first..=r.last).map(move |t| (t, r.lossy))).collect()
+        ranges
+            .iter()
+            .flat_map(|r| (r.first..=r.last).map(move |t| (t, r.lossy)))
+            .collect()
     }
 
     proptest! {

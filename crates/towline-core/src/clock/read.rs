@@ -10,7 +10,11 @@ use crate::Limits;
 pub(crate) const TICK_MAX: u32 = i32::MAX as u32;
 
 /// For text of our own, which was checked when it came in.
-const NO_LIMITS: Limits = Limits { header_bytes_max: usize::MAX, levels_max: usize::MAX, forks_max: u32::MAX };
+const NO_LIMITS: Limits = Limits {
+    header_bytes_max: usize::MAX,
+    levels_max: usize::MAX,
+    forks_max: u32::MAX,
+};
 
 /// What reading a fork list makes of it: nothing where it is only checked, [`Forks`] where it is
 /// needed.
@@ -29,7 +33,12 @@ pub(crate) struct KnownHead {
 
 impl KnownHead {
     pub(crate) fn with(self, forks: Forks) -> Known {
-        Known { tick: self.tick, ended: self.ended, lossy: self.lossy, forks }
+        Known {
+            tick: self.tick,
+            ended: self.ended,
+            lossy: self.lossy,
+            forks,
+        }
     }
 }
 
@@ -44,7 +53,11 @@ impl ForkList for Forks {
     }
 
     fn known(&mut self, tick: u32, detached: bool, known: KnownHead, inner: Self) {
-        let side = if detached { &mut self.seen } else { &mut self.open };
+        let side = if detached {
+            &mut self.seen
+        } else {
+            &mut self.open
+        };
         side.insert(tick, known.with(inner));
     }
 }
@@ -142,11 +155,17 @@ impl<'a> Reader<'a> {
     /// The next hop, or none where the header ends.
     pub(crate) fn next<L: ForkList>(&mut self) -> Result<Option<Member<'a, L>>, ClockError> {
         if self.at == self.text.len() {
-            return if self.hops == 0 || self.fork_named { Err(self.malformed()) } else { Ok(None) };
+            return if self.hops == 0 || self.fork_named {
+                Err(self.malformed())
+            } else {
+                Ok(None)
+            };
         }
         self.separator()?;
         if self.hops >= self.limits.levels_max {
-            return Err(ClockError::TooDeep { limit: self.limits.levels_max });
+            return Err(ClockError::TooDeep {
+                limit: self.limits.levels_max,
+            });
         }
         self.member().map(Some)
     }
@@ -178,7 +197,11 @@ impl<'a> Reader<'a> {
             return Err(self.malformed());
         }
         let above = std::mem::take(&mut self.listed);
-        if if detached { above.detached } else { above.attached } {
+        if if detached {
+            above.detached
+        } else {
+            above.attached
+        } {
             return Err(self.malformed());
         }
         self.fork_named = fork != tick;
@@ -192,13 +215,30 @@ impl<'a> Reader<'a> {
         if !matches!(self.peek(), None | Some(b' ' | b'\t' | b',')) {
             return Err(self.malformed());
         }
-        Ok(Member { at, service, instance, nonce, known: KnownHead { tick, ended, lossy }, fork, detached, gap, forks })
+        Ok(Member {
+            at,
+            service,
+            instance,
+            nonce,
+            known: KnownHead { tick, ended, lossy },
+            fork,
+            detached,
+            gap,
+            forks,
+        })
     }
 
     /// A fork list of a strand known to `tick_max`; `watch`: the fork of the next hop.
-    fn list<L: ForkList>(&mut self, tick_max: u32, level: usize, watch: Option<u32>) -> Result<L, ClockError> {
+    fn list<L: ForkList>(
+        &mut self,
+        tick_max: u32,
+        level: usize,
+        watch: Option<u32>,
+    ) -> Result<L, ClockError> {
         if level > self.limits.levels_max {
-            return Err(ClockError::TooDeep { limit: self.limits.levels_max });
+            return Err(ClockError::TooDeep {
+                limit: self.limits.levels_max,
+            });
         }
         let mut list = L::default();
         let (mut last, mut seen) = (0, false);
@@ -230,7 +270,11 @@ impl<'a> Reader<'a> {
                 list.range(range);
             }
             if watch.is_some_and(|fork| tick <= fork && fork <= last) {
-                let side = if seen { &mut self.listed.detached } else { &mut self.listed.attached };
+                let side = if seen {
+                    &mut self.listed.detached
+                } else {
+                    &mut self.listed.attached
+                };
                 *side = true;
             }
             if !self.skip(b" ") {
@@ -240,9 +284,19 @@ impl<'a> Reader<'a> {
     }
 
     /// What follows the dot of a known fork.
-    fn known<L: ForkList>(&mut self, list: &mut L, fork: u32, detached: bool, level: usize) -> Result<(), ClockError> {
+    fn known<L: ForkList>(
+        &mut self,
+        list: &mut L,
+        fork: u32,
+        detached: bool,
+        level: usize,
+    ) -> Result<(), ClockError> {
         let tick = self.number()?;
-        let known = KnownHead { tick, ended: self.skip(b"!"), lossy: self.skip(b"~") };
+        let known = KnownHead {
+            tick,
+            ended: self.skip(b"!"),
+            lossy: self.skip(b"~"),
+        };
         let mut inner = L::default();
         let has_list = self.skip(b"(");
         if has_list {
@@ -270,9 +324,15 @@ impl<'a> Reader<'a> {
         }
         self.forks = self.forks.saturating_add(last - first + 1);
         if self.forks > self.limits.forks_max {
-            return Err(ClockError::TooManyForks { limit: self.limits.forks_max });
+            return Err(ClockError::TooManyForks {
+                limit: self.limits.forks_max,
+            });
         }
-        Ok(Range { first, last, lossy: self.skip(b"~") })
+        Ok(Range {
+            first,
+            last,
+            lossy: self.skip(b"~"),
+        })
     }
 
     /// A comma and the blanks around it.
@@ -348,7 +408,10 @@ impl<'a> Reader<'a> {
         if self.at == start {
             return Err(self.malformed());
         }
-        u32::try_from(value).ok().filter(|&tick| tick <= TICK_MAX).ok_or(ClockError::TickTooHigh)
+        u32::try_from(value)
+            .ok()
+            .filter(|&tick| tick <= TICK_MAX)
+            .ok_or(ClockError::TickTooHigh)
     }
 
     fn peek(&self) -> Option<u8> {
@@ -356,7 +419,10 @@ impl<'a> Reader<'a> {
     }
 
     fn skip(&mut self, what: &[u8]) -> bool {
-        let there = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(what));
+        let there = self
+            .text
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(what));
         if there {
             self.at += what.len();
         }

@@ -26,7 +26,9 @@ pub(crate) fn shorten(header: &str) -> Option<String> {
 /// The clock that a member's value stands for. Its labels are the unknown one, `_#`.
 pub(crate) fn lengthen(value: &str, trace: u32, limits: Limits) -> Result<Clock, ClockError> {
     if value.len() > MEMBER_BYTES_MAX {
-        return Err(ClockError::TooLong { limit: MEMBER_BYTES_MAX });
+        return Err(ClockError::TooLong {
+            limit: MEMBER_BYTES_MAX,
+        });
     }
     let mut header = String::with_capacity(16 + value.len() * 2);
     super::tree::head(&mut header, trace);
@@ -35,13 +37,19 @@ pub(crate) fn lengthen(value: &str, trace: u32, limits: Limits) -> Result<Clock,
         lengthen_member(&mut header, member).ok_or(ClockError::Malformed { at })?;
         at += member.len() + 1;
     }
-    let limits = Limits { header_bytes_max: usize::MAX, ..limits };
+    let limits = Limits {
+        header_bytes_max: usize::MAX,
+        ..limits
+    };
     Scan::read(header.as_bytes(), limits, None).map(|scan| scan.into_clock())
 }
 
 /// `nonce:tick`, then `f` with a number, the marks and the list, in the header's order.
 fn lengthen_member(out: &mut String, member: &str) -> Option<()> {
-    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = |text: &str| {
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len())
+    };
     let (nonce, rest) = member.split_at_checked(8)?;
     let rest = rest.strip_prefix(':')?;
     let (tick, mut rest) = rest.split_at_checked(digits(rest))?;

@@ -52,13 +52,22 @@ impl Tree {
             hops.push(hop(member, fork)?);
             fork = next;
         }
-        Ok(Self { trace: reader.trace(), hops })
+        Ok(Self {
+            trace: reader.trace(),
+            hops,
+        })
     }
 
     /// The tree of text that was checked when it came in.
     pub(crate) fn of_canonical(text: &str, trace: u32) -> Self {
         let mut reader = Reader::resume(text.as_bytes(), HEAD_BYTES, 0);
-        Self::read(&mut reader).map_or(Self { trace, hops: Vec::new() }, |tree| Self { trace, ..tree })
+        Self::read(&mut reader).map_or(
+            Self {
+                trace,
+                hops: Vec::new(),
+            },
+            |tree| Self { trace, ..tree },
+        )
     }
 
     pub(crate) fn to_clock(&self) -> Clock {
@@ -71,8 +80,20 @@ impl Tree {
             component(&mut out, &hop.service, &hop.instance);
             write::hex8(&mut out, hop.nonce);
             out.push(':');
-            let fork = self.hops.get(n + 1).map(|next| next.fork).filter(|&fork| fork != hop.known.tick);
-            write::hop_tail(&mut out, &hop.known, write::Marks { fork, detached: hop.detached, gap: hop.gap });
+            let fork = self
+                .hops
+                .get(n + 1)
+                .map(|next| next.fork)
+                .filter(|&fork| fork != hop.known.tick);
+            write::hop_tail(
+                &mut out,
+                &hop.known,
+                write::Marks {
+                    fork,
+                    detached: hop.detached,
+                    gap: hop.gap,
+                },
+            );
         }
         let facts = Facts {
             trace: self.trace,
@@ -86,7 +107,10 @@ impl Tree {
 
     /// How many forks the ranges name.
     pub(crate) fn flying_count(&self) -> u64 {
-        self.hops.iter().map(|hop| hop.known.forks.flying_count()).sum()
+        self.hops
+            .iter()
+            .map(|hop| hop.known.forks.flying_count())
+            .sum()
     }
 
     /// Everything that is known, as one tree from the first strand on.
@@ -104,8 +128,14 @@ impl Tree {
             hop.known = known;
             let Some(next) = hops.peek() else { return };
             let forks = &mut hop.known.forks;
-            let side = if next.detached { &mut forks.seen } else { &mut forks.open };
-            known = side.remove(&next.fork).unwrap_or_else(|| next.known.clone());
+            let side = if next.detached {
+                &mut forks.seen
+            } else {
+                &mut forks.open
+            };
+            known = side
+                .remove(&next.fork)
+                .unwrap_or_else(|| next.known.clone());
         }
     }
 }
@@ -116,7 +146,11 @@ pub(crate) fn nest(hops: Vec<Hop>) -> Known {
     for hop in hops.into_iter().rev() {
         let mut known = hop.known;
         if let Some((fork, detached, inner)) = below {
-            let side = if detached { &mut known.forks.seen } else { &mut known.forks.open };
+            let side = if detached {
+                &mut known.forks.seen
+            } else {
+                &mut known.forks.open
+            };
             side.insert(fork, inner);
         }
         below = Some((hop.fork, hop.detached, known));

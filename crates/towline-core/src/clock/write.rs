@@ -15,7 +15,12 @@ pub(crate) fn number(out: &mut String, mut value: u32) {
             break;
         }
     }
-    out.extend(digits.iter().skip(digits.len() - length).map(|&digit| char::from(digit)));
+    out.extend(
+        digits
+            .iter()
+            .skip(digits.len() - length)
+            .map(|&digit| char::from(digit)),
+    );
 }
 
 /// Appends eight lower-case hex digits.
@@ -41,7 +46,12 @@ pub(crate) fn hop_tail(out: &mut String, known: &Known, marks: Marks) {
         out.push_str(";f=");
         number(out, fork);
     }
-    for (set, mark) in [(marks.detached, ";d"), (marks.gap, ";g"), (known.ended, ";e"), (known.lossy, ";l")] {
+    for (set, mark) in [
+        (marks.detached, ";d"),
+        (marks.gap, ";g"),
+        (known.ended, ";e"),
+        (known.lossy, ";l"),
+    ] {
         if set {
             out.push_str(mark);
         }

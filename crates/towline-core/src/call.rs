@@ -1,0 +1,430 @@
+//! One attempt of one outgoing call.
+
+use std::cell::Cell;
+use std::fmt;
+
+use crate::clock::{Clock, CutError};
+use crate::context::Context;
+use crate::observer::{CallEvent, Kind, Outcome, Reason};
+use crate::strand::Fork;
+use crate::trace_context::Traceparent;
+use crate::{ClockMode, ClockV1, Settings, SpanId, StrandError, Towline};
+
+/// One attempt of one outgoing call: its client span, and the headers to send.
+///
+/// Say how it ended: [`answered`](Self::answered), [`failed`](Self::failed). A call that is dropped
+/// before that is one that was given up; its fork stays open, for the callee may still be at work.
+///
+/// ```
+/// use towline_core::{Config, Reason, Towline};
+///
+/// let towline = Towline::new(Config::new().service_name("shop").instance("1"));
+/// let mut call = towline.call("stock.internal");
+/// assert!(call.traceparent().is_some_and(|value| value.len() == 55));
+/// assert!(call.clock().is_some_and(|value| value.starts_with("v2;t=")));
+/// // Send it, and hand over the `raceway-clock` fields of the answer.
+/// call.answered(200, []);
+/// assert_eq!(towline.counters().get(Reason::AnswerAbsent), 1);
+/// ```
+#[must_use = "a call that is dropped is one that was given up"]
+pub struct Call {
+    towline: Towline,
+    context: Context,
+    host: Box<str>,
+    span_id: SpanId,
+    traceparent: Option<Traceparent>,
+    tracestate: Option<Box<str>>,
+    clock: Sent,
+    stage: Stage,
+}
+
+/// The clock that goes with a call.
+enum Sent {
+    Nothing,
+    /// A fork, which the answer closes. `cut`: the text says less than the strand knew.
+    Fork {
+        tick: u32,
+        clock: Clock,
+        cut: bool,
+    },
+    /// A per-service vector; nothing comes back.
+    Vector(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Sent,
+    /// The answer's head is in, without the callee's end.
+    Answered,
+    Done,
+}
+
+impl Towline {
+    /// Begins one attempt of a call from the current context to `host` (a name or an address, with
+    /// or without a port). Where there is no current context, a new trace begins with this call,
+    /// and that is counted: a call without a trace would be a silent gap.
+    pub fn call(&self, host: &str) -> Call {
+        let context = Context::current().unwrap_or_else(|| {
+            self.dropped(Reason::ContextNone);
+            Context::root(self, Kind::Client, None)
+        });
+        self.call_from(&context, host)
+    }
+
+    /// Begins one attempt of a call from `context`, by the settings of this instance.
+    pub fn call_from(&self, context: &Context, host: &str) -> Call {
+        let settings = self.settings();
+        let context = context.live();
+        let span_id = SpanId::random();
+        let traced = settings.traceparent_to.allows(host);
+        let clock = if traced && self.may_carry_clock(host) {
+            send(self, &context, span_id)
+        } else {
+            context.act(|strand| strand.event().ok());
+            Sent::Nothing
+        };
+        let (traceparent, tracestate) = if traced {
+            let own = match &clock {
+                Sent::Fork { clock, .. } if settings.tracestate => self.own_member(clock),
+                _ => None,
+            };
+            if own
+                .as_deref()
+                .is_some_and(|own| !context.tracestate().fits(own))
+            {
+                self.dropped(Reason::TracestateTooLong);
+            }
+            let value = context.tracestate().with_own(own.as_deref());
+            let value = value.map(|value| value.into_owned().into_boxed_str());
+            (
+                Some(Traceparent::new(
+                    context.trace_id(),
+                    span_id,
+                    context.flags(),
+                )),
+                value,
+            )
+        } else {
+            (None, None)
+        };
+        let call = Call {
+            towline: self.clone(),
+            context,
+            host: host.into(),
+            span_id,
+            traceparent,
+            tracestate,
+            clock,
+            stage: Stage::Sent,
+        };
+        call.tell(None, None);
+        call
+    }
+
+    fn own_member(&self, clock: &Clock) -> Option<String> {
+        let member = clock.to_tracestate();
+        if member.is_none() {
+            self.dropped(Reason::TracestateTooLong);
+        }
+        member
+    }
+}
+
+/// Ticks, and makes the clock that goes with the call.
+fn send(towline: &Towline, context: &Context, span_id: SpanId) -> Sent {
+    let settings = towline.settings();
+    let vector = context.vector();
+    match settings.clock {
+        ClockMode::Off => {
+            context.act(|strand| strand.event().ok());
+            Sent::Nothing
+        }
+        ClockMode::V1 => send_vector(towline, context, span_id, vector.unwrap_or_default()),
+        ClockMode::Auto if vector.is_some() => {
+            send_vector(towline, context, span_id, vector.unwrap_or_default())
+        }
+        ClockMode::Auto | ClockMode::V2 => send_fork(towline, context),
+    }
+}
+
+fn send_fork(towline: &Towline, context: &Context) -> Sent {
+    let header_bytes_max = towline.settings().limits.header_bytes_max;
+    let (tick, header) = context.act(|strand| {
+        let tick = strand.send(Fork::Attached).ok()?;
+        let header = strand.header(header_bytes_max);
+        if header.is_err() {
+            strand.withdraw(tick);
+        }
+        Some((tick, header))
+    });
+    match header {
+        Ok((clock, cut)) => {
+            if cut {
+                towline.dropped(Reason::SendCut);
+            }
+            Sent::Fork { tick, clock, cut }
+        }
+        Err(error) => {
+            towline.dropped(match error {
+                CutError::TooLong => Reason::SendTooLong,
+                CutError::OverLimits => Reason::SendOverLimits,
+            });
+            Sent::Nothing
+        }
+    }
+}
+
+fn send_vector(towline: &Towline, context: &Context, span_id: SpanId, mut vector: ClockV1) -> Sent {
+    context.act(|strand| strand.event().ok());
+    // The vector is the caller's, whose instance need not be the client's.
+    let Settings {
+        service_name,
+        instance,
+        ..
+    } = context.towline().settings();
+    if vector.send(&format!("{service_name}#{instance}")).is_err() {
+        towline.dropped(Reason::SendOverLimits);
+        return Sent::Nothing;
+    }
+    let header = vector.write(
+        context.trace_id(),
+        span_id,
+        context.span_id(),
+        service_name,
+        instance,
+    );
+    context.set_vector(vector);
+    if header.len() > towline.settings().limits.header_bytes_max {
+        towline.dropped(Reason::SendTooLong);
+        return Sent::Nothing;
+    }
+    Sent::Vector(header)
+}
+
+impl Call {
+    /// The call's client span, which the callee has as its parent.
+    #[must_use]
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    /// The context that calls.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The header `traceparent`. None where the host is not to have it.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_ref().map(Traceparent::as_str)
+    }
+
+    /// The header `tracestate`. None where there is none to send.
+    #[must_use]
+    pub fn tracestate(&self) -> Option<&str> {
+        self.tracestate.as_deref()
+    }
+
+    /// The header `raceway-clock`. None where the host is not to have it.
+    #[must_use]
+    pub fn clock(&self) -> Option<&str> {
+        match &self.clock {
+            Sent::Nothing => None,
+            Sent::Fork { clock, .. } => Some(clock.as_str()),
+            Sent::Vector(header) => Some(header),
+        }
+    }
+
+    /// The answer's head is in: its status, and its fields `raceway-clock`, as they came. Whether
+    /// the callee's end came with it; if not, say [`body_ended`](Self::body_ended), or drop the
+    /// call, when the body has ended.
+    pub fn answered<'a>(
+        &mut self,
+        status: u16,
+        clocks: impl IntoIterator<Item = &'a [u8]>,
+    ) -> bool {
+        if self.stage != Stage::Sent {
+            return self.stage == Stage::Done;
+        }
+        let learnt = self.learn(clocks);
+        if let Err(Some(reason)) = learnt {
+            self.towline.dropped(reason);
+        }
+        self.stage = if learnt == Ok(End::ToCome) {
+            Stage::Answered
+        } else {
+            Stage::Done
+        };
+        let outcome = if matches!(learnt, Err(Some(_))) {
+            Outcome::Lost
+        } else {
+            Outcome::Ok
+        };
+        self.tell(Some(outcome), Some(status));
+        self.stage == Stage::Done
+    }
+
+    /// No answer came: refused, reset, timed out. The fork stays open: the callee may be at work.
+    pub fn failed(mut self) {
+        self.stage = Stage::Done;
+        self.tell(Some(Outcome::Error), None);
+    }
+
+    /// The answer's body has ended, or nobody reads on.
+    pub fn body_ended(&mut self) {
+        if self.stage == Stage::Answered {
+            self.stage = Stage::Done;
+            self.lose();
+        }
+    }
+
+    /// Makes this the attempt that is under way on this thread, so that a second middleware around
+    /// the same client sees that the request has its headers.
+    pub fn enter(&self) -> Attempt {
+        Attempt {
+            outer: ATTEMPT.replace(Some(self.span_id)),
+        }
+    }
+
+    /// Merges the answer's clock, or loses sight of the fork. `Err(None)`: there is nothing to say.
+    fn learn<'a>(&self, clocks: impl IntoIterator<Item = &'a [u8]>) -> Result<End, Option<Reason>> {
+        let Sent::Fork {
+            tick,
+            clock: sent,
+            cut,
+        } = &self.clock
+        else {
+            return Err(None);
+        };
+        let sent_text = (!cut).then(|| sent.as_str());
+        let answer = self.read_answer(clocks).and_then(|answer| {
+            let learnt = self
+                .context
+                .with_strand(|strand| strand.answer(*tick, sent_text, &answer));
+            match learnt {
+                Ok(()) if answer.has_ended() => Ok(End::Came),
+                Ok(()) => Ok(End::ToCome),
+                // After the strand's end, answers change nothing.
+                Err(StrandError::Ended) => Err(None),
+                Err(_) => Err(Some(Reason::AnswerOtherStrand)),
+            }
+        });
+        if let Err(Some(_)) = answer {
+            self.lose();
+        }
+        answer
+    }
+
+    fn read_answer<'a>(
+        &self,
+        clocks: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Clock, Option<Reason>> {
+        let mut clocks = clocks.into_iter();
+        let Some(header) = clocks.next() else {
+            return Err(Some(Reason::AnswerAbsent));
+        };
+        if clocks.next().is_some() {
+            return Err(Some(Reason::AnswerDuplicate));
+        }
+        let trace = self.context.trace_id().low32();
+        Clock::read(header, self.towline.settings().limits, Some(trace))
+            .map_err(|error| Some(Reason::of_answer(error)))
+    }
+
+    fn lose(&self) {
+        if let Sent::Fork { tick, .. } = self.clock {
+            self.context.with_strand(|strand| strand.lost(tick));
+        }
+    }
+
+    /// Tells the observers that the attempt left, or how it ended.
+    fn tell(&self, outcome: Option<Outcome>, status: Option<u16>) {
+        let sent = self.clock();
+        let stamp = Stamp(&self.context);
+        let clock: Option<&dyn fmt::Display> = match (&sent, outcome) {
+            (None, None) => None,
+            (Some(sent), None) => Some(sent),
+            (_, Some(_)) => (self.towline.settings().clock != ClockMode::Off).then_some(&stamp),
+        };
+        let event = CallEvent {
+            trace_id: self.context.trace_id(),
+            span_id: self.span_id,
+            parent_id: self.context.span_id(),
+            flags: self.context.flags(),
+            host: &self.host,
+            clock,
+            status,
+            outcome,
+        };
+        self.towline.observe(|observer| match outcome {
+            None => observer.on_call_sent(&event),
+            Some(_) => observer.on_call_answered(&event),
+        });
+    }
+}
+
+/// Prints the caller's clock, made only if it is asked for.
+struct Stamp<'a>(&'a Context);
+
+impl fmt::Display for Stamp<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = self.0.with_strand(|strand| strand.clock());
+        f.write_str(clock.as_str())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Came,
+    ToCome,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        match self.stage {
+            Stage::Sent => self.tell(Some(Outcome::Cancelled), None),
+            Stage::Answered => self.lose(),
+            Stage::Done => {}
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("host", &self.host)
+            .field("span_id", &self.span_id)
+            .field("clock", &self.clock())
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static ATTEMPT: Cell<Option<SpanId>> = const { Cell::new(None) };
+}
+
+/// Keeps a call the one that is under way; see [`Call::enter`].
+#[derive(Debug)]
+#[must_use = "the call is under way only while this lives"]
+pub struct Attempt {
+    outer: Option<SpanId>,
+}
+
+impl Attempt {
+    /// Whether the request with this `traceparent` is the attempt that is under way: an outer
+    /// middleware has made its span, and the inner one has to step aside.
+    #[must_use]
+    pub fn is_under_way(traceparent: &[u8]) -> bool {
+        ATTEMPT
+            .get()
+            .is_some_and(|span_id| traceparent.get(36..52) == Some(span_id.to_string().as_bytes()))
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        ATTEMPT.set(self.outer);
+    }
+}

@@ -1,0 +1,435 @@
+//! The place of running code in its trace.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::call::Call;
+use crate::clock::Clock;
+use crate::observer::{Kind, Outcome, StrandEvent};
+use crate::strand::{Fork, Strand};
+use crate::{ClockMode, ClockV1, SpanId, Towline, TraceContext, TraceFlags, TraceId, Tracestate};
+
+/// The place of running code in its trace: its span, and the strand that orders its events.
+///
+/// Cheap to clone; all clones are one place. A context whose strand has ended may still be current
+/// in code that goes on after the answer: what it does then is a strand of its own, see
+/// [`Context::call`].
+#[derive(Clone)]
+pub struct Context(Arc<Place>);
+
+struct Place {
+    towline: Towline,
+    kind: Kind,
+    trace_id: TraceId,
+    span_id: SpanId,
+    parent_id: Option<SpanId>,
+    flags: TraceFlags,
+    tracestate: Tracestate,
+    /// The trace that a caller came with, where it was not trusted to be continued.
+    link: Option<TraceContext>,
+    /// The valid `traceparent` of the request, trusted or not.
+    received: Option<(TraceId, SpanId)>,
+    /// Whether the caller sent a clock that was accepted: then it is answered.
+    answers: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    strand: Strand,
+    /// The per-service vector, in a request that came with v1 or where v1 is asked for.
+    vector: Option<ClockV1>,
+    /// The work after the answer, once there is any.
+    after: Option<Context>,
+}
+
+/// A `traceparent` that was valid but not trusted, and what is kept of it.
+pub(crate) struct Untrusted {
+    pub(crate) received: (TraceId, SpanId),
+    pub(crate) link: Option<TraceContext>,
+}
+
+/// What a context is made of.
+pub(crate) struct Origin {
+    pub(crate) towline: Towline,
+    pub(crate) kind: Kind,
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) parent_id: Option<SpanId>,
+    pub(crate) flags: TraceFlags,
+    pub(crate) tracestate: Tracestate,
+    pub(crate) link: Option<TraceContext>,
+    pub(crate) received: Option<(TraceId, SpanId)>,
+    pub(crate) answers: bool,
+    pub(crate) strand: Strand,
+    pub(crate) vector: Option<ClockV1>,
+}
+
+impl Context {
+    pub(crate) fn start(origin: Origin) -> Self {
+        let place = Place {
+            towline: origin.towline,
+            kind: origin.kind,
+            trace_id: origin.trace_id,
+            span_id: origin.span_id,
+            parent_id: origin.parent_id,
+            flags: origin.flags,
+            tracestate: origin.tracestate,
+            link: origin.link,
+            received: origin.received,
+            answers: origin.answers,
+            state: Mutex::new(State {
+                strand: origin.strand,
+                vector: origin.vector,
+                after: None,
+            }),
+        };
+        place.tell(None);
+        Self(Arc::new(place))
+    }
+
+    /// A context that nothing was received for: a new trace with a first strand of its own.
+    pub(crate) fn root(towline: &Towline, kind: Kind, untrusted: Option<Untrusted>) -> Self {
+        let (trace_id, span_id) = (TraceId::random(), SpanId::random());
+        Self::start(Origin {
+            towline: towline.clone(),
+            kind,
+            trace_id,
+            span_id,
+            parent_id: None,
+            flags: towline.new_trace_flags(),
+            tracestate: Tracestate::default(),
+            received: untrusted.as_ref().map(|untrusted| untrusted.received),
+            link: untrusted.and_then(|untrusted| untrusted.link),
+            answers: false,
+            strand: Strand::first(towline.component(), span_id.low32(), trace_id.low32()),
+            vector: None,
+        })
+    }
+
+    /// The trace that this code belongs to.
+    #[must_use]
+    pub fn trace_id(&self) -> TraceId {
+        self.0.trace_id
+    }
+
+    /// The span of this code itself.
+    #[must_use]
+    pub fn span_id(&self) -> SpanId {
+        self.0.span_id
+    }
+
+    /// The caller's span: its client span, for a request. None where the trace begins here.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<SpanId> {
+        self.0.parent_id
+    }
+
+    /// Sampled and random, as they came.
+    #[must_use]
+    pub fn flags(&self) -> TraceFlags {
+        self.0.flags
+    }
+
+    /// The members of others, as they came.
+    #[must_use]
+    pub fn tracestate(&self) -> &Tracestate {
+        &self.0.tracestate
+    }
+
+    /// The trace that the caller came with, where it was not trusted to be continued.
+    #[must_use]
+    pub fn link(&self) -> Option<&TraceContext> {
+        self.0.link.as_ref()
+    }
+
+    /// What kind of span this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The instance that made it.
+    #[must_use]
+    pub fn towline(&self) -> &Towline {
+        &self.0.towline
+    }
+
+    /// Whether it handles the request that came with this `traceparent`, or with no valid one.
+    pub(crate) fn serves(&self, received: Option<(TraceId, SpanId)>) -> bool {
+        self.0.kind == Kind::Server && self.0.received == received && !self.has_ended()
+    }
+
+    /// Whether its strand has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.state().strand.has_ended()
+    }
+
+    /// The strand's clock now, without a tick.
+    #[must_use]
+    pub fn stamp(&self) -> Clock {
+        self.live().state().strand.clock()
+    }
+
+    /// A local event: ticks, and gives its stamp.
+    #[must_use = "the stamp is the event; use `stamp` to look without a tick"]
+    pub fn event(&self) -> Clock {
+        self.act(|strand| {
+            strand.event().ok()?;
+            Some(strand.clock())
+        })
+    }
+
+    /// Learns what another strand of this trace knew: a message, a callback, a value from a shared
+    /// store. What cannot be merged changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Strand::receive`](crate::Strand::receive).
+    pub fn receive(&self, stamp: &Clock) -> Result<(), crate::StrandError> {
+        self.live().state().strand.receive(stamp)
+    }
+
+    /// Begins one attempt of a call to `host` (a name or an address, with or without a port), by
+    /// the settings of this context's instance: for clients that have no middleware yet.
+    ///
+    /// After the strand's end the first call, event or fork starts the work after the answer: one
+    /// new strand from the end's stamp, with a span of its own.
+    #[must_use = "a call that is dropped is one that was given up"]
+    pub fn call(&self, host: &str) -> Call {
+        self.0.towline.clone().call_from(self, host)
+    }
+
+    /// Forks an attached child strand: a task that is joined later. It has a span of its own.
+    #[must_use = "a task that is dropped has been cancelled"]
+    pub fn fork(&self) -> Task {
+        let parent = self.live();
+        let (tick, sent) = parent.act(|strand| {
+            let tick = strand.send(Fork::Attached).ok()?;
+            Some((tick, strand.clock()))
+        });
+        Task {
+            context: parent.child(&sent),
+            parent,
+            tick,
+            sent,
+            ended: false,
+        }
+    }
+
+    /// Forks a detached child strand: a task that nobody joins. It has a span of its own.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        let parent = self.live();
+        let sent = parent.act(|strand| {
+            strand.send(Fork::Detached).ok()?;
+            Some(strand.clock())
+        });
+        parent.child(&sent)
+    }
+
+    /// Ends the strand, once. Gives the clock to answer with, if the caller sent one.
+    pub fn end(&self, outcome: Outcome) -> Option<Clock> {
+        let stamp = {
+            let mut state = self.state();
+            state.strand.end().ok()?;
+            self.0.answers.then(|| state.strand.clock())
+        };
+        self.0.tell(Some(outcome));
+        stamp
+    }
+
+    /// The clock to answer with while the strand goes on: the body is still being produced.
+    #[must_use]
+    pub fn answer_so_far(&self) -> Option<Clock> {
+        self.0.answers.then(|| self.state().strand.clock())
+    }
+
+    /// Does something with this very strand, ended or not.
+    pub(crate) fn with_strand<T>(&self, act: impl FnOnce(&mut Strand) -> T) -> T {
+        act(&mut self.state().strand)
+    }
+
+    /// The per-service vector, in a request that came with v1.
+    pub(crate) fn vector(&self) -> Option<ClockV1> {
+        self.state().vector.clone()
+    }
+
+    pub(crate) fn set_vector(&self, vector: ClockV1) {
+        self.state().vector = Some(vector);
+    }
+
+    /// The context that acts: this one, or the work after its answer.
+    pub(crate) fn live(&self) -> Self {
+        let after = {
+            let state = self.state();
+            if !state.strand.has_ended() {
+                return self.clone();
+            }
+            state.after.clone().ok_or_else(|| state.strand.clock())
+        };
+        match after {
+            Ok(after) => after.live(),
+            Err(end) => {
+                let child = self.child(&end);
+                // Two threads may have come here at once: the first one's strand is the one.
+                self.state().after.get_or_insert(child).clone()
+            }
+        }
+    }
+
+    /// Does something with the live strand.
+    pub(crate) fn act<T>(&self, act: impl Fn(&mut Strand) -> Option<T>) -> T {
+        let mut context = self.live();
+        loop {
+            let done = act(&mut context.state().strand);
+            match done {
+                Some(done) => return done,
+                // It has ended in between.
+                None => context = context.live(),
+            }
+        }
+    }
+
+    /// A strand of this process that `sent` starts, in a span of its own.
+    fn child(&self, sent: &Clock) -> Self {
+        let place = &self.0;
+        let span_id = SpanId::random();
+        Self::start(Origin {
+            towline: place.towline.clone(),
+            kind: Kind::Internal,
+            trace_id: place.trace_id,
+            span_id,
+            parent_id: Some(place.span_id),
+            flags: place.flags,
+            tracestate: place.tracestate.clone(),
+            link: None,
+            received: None,
+            answers: false,
+            strand: Strand::start(sent, place.towline.component(), span_id.low32(), false),
+            vector: self.vector(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("trace_id", &self.0.trace_id)
+            .field("span_id", &self.0.span_id)
+            .field("parent_id", &self.0.parent_id)
+            .field("kind", &self.0.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A strand is whole between any two of its acts.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the observers that the strand started, or how it ended.
+    fn tell(&self, outcome: Option<Outcome>) {
+        let settings = self.towline.settings();
+        let stamp = Stamp(self);
+        let event = StrandEvent {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            parent_id: self.parent_id,
+            flags: self.flags,
+            kind: self.kind,
+            service: &settings.service_name,
+            instance: &settings.instance,
+            clock: (settings.clock != ClockMode::Off).then_some(&stamp),
+            outcome,
+        };
+        self.towline.observe(|observer| match outcome {
+            None => observer.on_strand_start(&event),
+            Some(_) => observer.on_strand_end(&event),
+        });
+    }
+}
+
+/// Prints a strand's clock, made only if it is asked for.
+struct Stamp<'a>(&'a Place);
+
+impl fmt::Display for Stamp<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = self.0.state().strand.clock();
+        f.write_str(clock.as_str())
+    }
+}
+
+impl Drop for Place {
+    /// A strand that nobody ended, ends with its context: the work after an answer, a detached task.
+    fn drop(&mut self) {
+        let ended = self.state().strand.end().is_ok();
+        if ended {
+            self.tell(Some(Outcome::Ok));
+        }
+    }
+}
+
+/// A forked task, in the hands of whoever runs it; see [`Context::fork`].
+#[derive(Debug)]
+pub struct Task {
+    context: Context,
+    parent: Context,
+    tick: u32,
+    /// The stamp that started it.
+    sent: Clock,
+    ended: bool,
+}
+
+impl Task {
+    /// The task's own context.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Ends the task's strand. What it did is known to its parent once it is joined.
+    pub fn end(mut self) -> Joining {
+        self.ended = true;
+        self.context.end(Outcome::Ok);
+        Joining {
+            parent: self.parent.clone(),
+            tick: self.tick,
+            sent: self.sent.clone(),
+            end: self.context.with_strand(|strand| strand.clock()),
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.context.end(Outcome::Cancelled);
+        }
+    }
+}
+
+/// Word of a task that has ended, for its parent.
+#[derive(Debug)]
+#[must_use = "the task is joined only by `join`"]
+pub struct Joining {
+    parent: Context,
+    tick: u32,
+    sent: Clock,
+    end: Clock,
+}
+
+impl Joining {
+    /// The parent learns all that the task did. After the parent's end, this changes nothing.
+    pub fn join(self) {
+        // An ended parent refuses; nothing else can: the stamp is of its own child.
+        let _ = self
+            .parent
+            .with_strand(|strand| strand.answer(self.tick, Some(self.sent.as_str()), &self.end));
+    }
+}
