@@ -1,1 +1,49 @@
-//! See the README.
+//! One request through a whole chain of services, every hop of it checked.
+//!
+//! A [`Topology`] says which service calls which. A [`Probe`] makes the request for it, as the first
+//! strand of a new trace, and turns the answer into a [`Report`]: the hop table, the order that the
+//! clocks prove, and a [`Finding`] for each fault, naming the hop that made it. No input and output
+//! happens here: whoever sends the request brings the answer.
+//!
+//! ```
+//! use towline_probe::{Ids, Outcome, Probe, Topology};
+//!
+//! let chain = Topology::chain("127.0.0.1:6001", ["127.0.0.1:6002"])?;
+//! let probe = Probe::new(&chain, Ids { trace: 7, span: 8, call: 9 }, 3);
+//! assert_eq!(probe.url(), "http://127.0.0.1:6001/process");
+//! assert!(probe.headers().iter().any(|(name, _)| *name == "raceway-clock"));
+//!
+//! let report = probe.failed("connection refused");
+//! assert_eq!(report.outcome(), Outcome::Unreachable);
+//! assert_eq!(report.findings()[0].cause.code(), "TW-P001");
+//! # Ok::<_, towline_probe::TopologyError>(())
+//! ```
+//!
+//! The services speak the contract of `spec/services.md`.
+
+mod cause;
+mod check;
+mod finding;
+mod hop_report;
+mod json;
+mod load;
+mod probe;
+mod report;
+mod row;
+mod seen;
+mod show;
+mod target;
+mod text;
+mod topology;
+
+pub use cause::Cause;
+pub use finding::{Finding, Place};
+pub use load::{Load, Summary};
+pub use probe::{Answer, Ids, Probe};
+pub use report::{Outcome, Report};
+pub use row::{Cell, Row};
+pub use target::{ENTRY_BYTES_MAX, TargetError, target};
+pub use text::Charset;
+pub use topology::{
+    CALLS_MAX, HOPS_MAX, LEVELS_MAX, Mode, REQUEST_BYTES_MAX, Topology, TopologyError,
+};
