@@ -160,19 +160,21 @@ fn read_tracestate<'a>(
     let mut others = String::new();
     let mut own = None;
     let mut member_count = 0_usize;
-    let members = fields
-        .into_iter()
-        .flat_map(|field| field.split(|&byte| byte == b','));
-    for member in members.map(trim_blanks).filter(|member| !member.is_empty()) {
-        let (key, value) = split_member(member).ok_or(TracestateError::Malformed)?;
-        member_count += 1;
-        if key == OWN_KEY {
-            own = own.or(Some(value));
-        } else if member_count <= MEMBERS_MAX {
-            if !others.is_empty() {
-                others.push(',');
+    for field in fields {
+        let members = field.split(|&byte| byte == b',').map(trim_blanks);
+        for member in members.filter(|member| !member.is_empty()) {
+            let (key, value) = split_member(member).ok_or(TracestateError::Malformed)?;
+            member_count += 1;
+            if key == OWN_KEY {
+                own = own.or(Some(value));
+            } else if member_count <= MEMBERS_MAX {
+                if others.is_empty() {
+                    others.reserve(field.len());
+                } else {
+                    others.push(',');
+                }
+                others.extend([key, "=", value]);
             }
-            others.extend([key, "=", value]);
         }
     }
     if member_count > MEMBERS_MAX {
@@ -265,8 +267,10 @@ impl Tracestate {
     pub fn with_own(&self, own: Option<&str>) -> Option<Cow<'_, str>> {
         match (own.filter(|own| self.fits(own)), self.others.as_deref()) {
             (None, others) => others.map(Cow::Borrowed),
-            (Some(own), None) => Some(Cow::Owned(format!("{OWN_KEY}={own}"))),
-            (Some(own), Some(others)) => Some(Cow::Owned(format!("{OWN_KEY}={own},{others}"))),
+            (Some(own), None) => Some(Cow::Owned([OWN_KEY, "=", own].concat())),
+            (Some(own), Some(others)) => {
+                Some(Cow::Owned([OWN_KEY, "=", own, ",", others].concat()))
+            }
         }
     }
 
