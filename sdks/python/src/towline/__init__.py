@@ -16,6 +16,7 @@ from towline._propagator import HEADER_NAMES, Propagator, default, set_default
 from towline._reader import Limits
 from towline._strand import Strand
 from towline._trace_context import TraceContext
+from towline.asgi import TowlineASGI
 from towline.wsgi import Towline
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ __all__ = [
     "StrandEndedError",
     "StrandEvent",
     "Towline",
+    "TowlineASGI",
     "TowlineError",
     "TraceContext",
     "TraceContextError",

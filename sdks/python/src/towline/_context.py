@@ -332,6 +332,11 @@ class Call:
         if not self._done:
             self._finish("cancelled" if cancelled else "error", None)
 
+    @property
+    def done(self) -> bool:
+        """Is it known how it ended?"""
+        return self._done
+
     def _write_headers(self, propagator: Propagator) -> None:
         config, context, host = propagator.config, self.context, self.host
         named = config.traceparent_to.allows(host)

@@ -1,0 +1,149 @@
+"""ASGI middleware: `app.add_middleware(TowlineASGI)` for Starlette and FastAPI, `app = TowlineASGI(app)` for others.
+
+Pure ASGI: the application runs in the server's own task, where its context is current, also while the body is
+produced. WebSockets start a strand from their handshake, which ends with the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from towline._answer import CLOCK, Head, answer_fields, outcome_of
+from towline._context import Context, set_current
+from towline._observer import Outcome
+from towline._propagator import Propagator, default
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SERVED = "towline.context"
+"""The key in `scope` of the request's context."""
+
+
+class TowlineASGI:
+    """Middleware around an ASGI application.
+
+    Args:
+        app: the application.
+        propagator: its settings; default: `towline.default()`, of the environment.
+    """
+
+    def __init__(self, app: ASGIApp, propagator: Propagator | None = None) -> None:
+        self.app = app
+        self.propagator = propagator or default()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request or connection."""
+        kind, config = scope["type"], self.propagator.config
+        if kind not in ("http", "websocket") or config.disabled or SERVED in scope:
+            return await self.app(scope, receive, send)
+        if config.filter and not config.filter(scope.get("method", "GET"), scope.get("path", "")):
+            return await self.app(scope, receive, send)
+        context = self._serve(scope)
+        scope = {**scope, SERVED: context}
+        response = _Response(context, receive, send)
+        if kind == "http":
+            receive, send = response.receive, response.send
+        before = set_current(context)
+        try:
+            await self.app(scope, receive, send)
+            await response.flush()
+        except asyncio.CancelledError:
+            context.end("cancelled")
+            raise
+        except BaseException:
+            context.end("cancelled" if response.gone else "error")
+            raise
+        finally:
+            set_current(before)
+            context.end(response.outcome())
+
+    def _serve(self, scope: Scope) -> Context:
+        traceparent, tracestate, clock = [], [], []
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                traceparent.append(value.decode("latin-1"))
+            elif name == b"tracestate":
+                tracestate.append(value.decode("latin-1"))
+            elif name == b"raceway-clock":
+                clock.append(value.decode("latin-1"))
+        client = scope.get("client")
+        return self.propagator.serve(traceparent, tracestate, clock, peer=str(client[0]) if client else "")
+
+
+class _Response:
+    """Holds the head back until it is known whether the body's length is: until the first part of the body, the
+    application's return, or its waiting for the caller. Server-sent events are known to be endless."""
+
+    __slots__ = ("_context", "_held", "_receive", "_send", "_status", "gone")
+
+    def __init__(self, context: Context, receive: Receive, send: Send) -> None:
+        self._context = context
+        self._receive = receive
+        self._send = send
+        self._held: Message | None = None
+        self._status = 0
+        self.gone = False
+
+    async def receive(self) -> Message:
+        """The application's `receive`."""
+        await self.flush()
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The application's `send`."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._status = message["status"]
+            self._held = message
+            if _has(message, b"content-type", b"text/event-stream"):
+                await self.flush()
+            return
+        body = kind == "http.response.body"
+        last = (body and not message.get("more_body", False)) or kind == "http.response.pathsend"
+        if self._held is not None and (body or last):
+            await self._send_head(whole=last)
+        try:
+            await self._send(message)
+        except OSError:
+            self.gone = True
+            raise
+        if last:
+            self._context.end(self.outcome())
+
+    async def flush(self) -> None:
+        """Sends the head, if it is held back."""
+        if self._held is not None:
+            await self._send_head(whole=False)
+
+    def outcome(self) -> Outcome:
+        """How the strand ends, where nothing was raised."""
+        return "cancelled" if self.gone else outcome_of(self._status)
+
+    async def _send_head(self, whole: bool) -> None:
+        message, self._held = self._held, None
+        assert message is not None
+        fields = list(message.get("headers", ()))
+        named = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in fields]
+        head = Head.read(message["status"], named)
+        head.sized = head.sized or whole
+        if head.has_clock:
+            fields = [(name, value) for name, value in fields if bytes(name).lower() != CLOCK.encode()]
+        added = answer_fields(self._context, head)
+        fields += [(name.encode(), value.encode("latin-1")) for name, value in added]
+        await self._send({**message, "headers": fields})
+
+
+def _has(message: Message, name: bytes, value: bytes) -> bool:
+    return any(bytes(n).lower() == name and bytes(v).startswith(value) for n, v in message.get("headers", ()))
+
+
+__all__ = ["SERVED", "TowlineASGI"]
