@@ -7,6 +7,8 @@ use crate::clock::{Clock, CutError};
 use crate::context::Context;
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
 use crate::strand::Fork;
+#[cfg(feature = "http")]
+use crate::towline::{RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
 use crate::trace_context::Traceparent;
 use crate::{ClockMode, ClockV1, Settings, SpanId, StrandError, Towline};
 
@@ -119,6 +121,22 @@ impl Towline {
         };
         call.tell(None, None);
         call
+    }
+
+    /// Begins an attempt of the request that has these headers, and puts its own into them. None
+    /// where the request is to pass as it is: this instance is disabled, or an outer middleware
+    /// has made the attempt's span already.
+    #[cfg(feature = "http")]
+    pub fn begin_call(&self, headers: &mut http::HeaderMap, host: &str) -> Option<Call> {
+        let outer = headers
+            .get(TRACEPARENT)
+            .is_some_and(|value| is_under_way(value.as_bytes()));
+        if outer || !self.is_enabled() {
+            return None;
+        }
+        let call = self.call(host);
+        call.inject(headers);
+        Some(call)
     }
 
     fn own_member(&self, clock: &Clock) -> Option<String> {
@@ -236,6 +254,24 @@ impl Call {
         }
     }
 
+    /// Puts the call's headers into a request, in place of those that somebody set by hand: a field
+    /// that is there twice would end the trace at the callee.
+    #[cfg(feature = "http")]
+    pub fn inject(&self, headers: &mut http::HeaderMap) {
+        let fields = [
+            (TRACEPARENT, self.traceparent()),
+            (TRACESTATE, self.tracestate()),
+            (RACEWAY_CLOCK, self.clock()),
+        ];
+        for (name, value) in fields {
+            let name = http::HeaderName::from_static(name);
+            match value.and_then(|value| http::HeaderValue::from_str(value).ok()) {
+                Some(value) => drop(headers.insert(name, value)),
+                None => drop(headers.remove(name)),
+            }
+        }
+    }
+
     /// The answer's head is in: its status, and its fields `raceway-clock`, as they came. Whether
     /// the callee's end came with it; if not, say [`body_ended`](Self::body_ended), or drop the
     /// call, when the body has ended.
@@ -285,6 +321,16 @@ impl Call {
         Attempt {
             outer: ATTEMPT.replace(Some(self.span_id)),
         }
+    }
+
+    /// Runs a future with this call [under way](Self::enter) whenever it is polled.
+    pub async fn under_way<F: Future>(&self, work: F) -> F::Output {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|polling| {
+            let _attempt = self.enter();
+            work.as_mut().poll(polling)
+        })
+        .await
     }
 
     /// Merges the answer's clock, or loses sight of the fork. `Err(None)`: there is nothing to say.
@@ -412,15 +458,13 @@ pub struct Attempt {
     outer: Option<SpanId>,
 }
 
-impl Attempt {
-    /// Whether the request with this `traceparent` is the attempt that is under way: an outer
-    /// middleware has made its span, and the inner one has to step aside.
-    #[must_use]
-    pub fn is_under_way(traceparent: &[u8]) -> bool {
-        ATTEMPT
-            .get()
-            .is_some_and(|span_id| traceparent.get(36..52) == Some(span_id.to_string().as_bytes()))
-    }
+/// Whether the request with this `traceparent` is the attempt that is under way: an outer middleware
+/// has made its span, and the inner one has to step aside.
+#[cfg(feature = "http")]
+fn is_under_way(traceparent: &[u8]) -> bool {
+    ATTEMPT
+        .get()
+        .is_some_and(|span_id| traceparent.get(36..52) == Some(span_id.to_string().as_bytes()))
 }
 
 impl Drop for Attempt {

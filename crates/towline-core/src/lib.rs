@@ -25,6 +25,7 @@ mod host_list;
 mod id;
 mod limits;
 mod observer;
+mod setup;
 mod strand;
 mod towline;
 mod trace_context;
@@ -42,6 +43,7 @@ pub use limits::Limits;
 pub use observer::{
     CallEvent, Kind, Observer, Observers, Outcome, Reason, StrandEvent, TracingObserver,
 };
+pub use setup::Setup;
 pub use strand::{Component, Fork, Strand};
 pub use towline::{Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE, Towline};
 pub use trace_context::{

@@ -25,11 +25,11 @@ pub const RACEWAY_CLOCK: &str = "raceway-clock";
 /// Header fields as they were received, by lower-case name: all of one name, in order.
 pub trait Headers {
     /// The values of all fields of that name.
-    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]>;
+    fn fields(&self, name: &str) -> impl Iterator<Item = &[u8]>;
 }
 
 impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
-    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    fn fields(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.iter()
             .filter(move |(n, _)| n.as_ref().eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_ref())
@@ -38,7 +38,7 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
 
 #[cfg(feature = "http")]
 impl Headers for http::HeaderMap {
-    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    fn fields(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.get_all(name).iter().map(http::HeaderValue::as_bytes)
     }
 }
@@ -135,7 +135,7 @@ impl Towline {
     #[must_use]
     pub fn is_served<H: Headers + ?Sized>(headers: &H) -> bool {
         is_current(|context| {
-            let received = trace_context::read(headers.values(TRACEPARENT), []).ok();
+            let received = trace_context::read(headers.fields(TRACEPARENT), []).ok();
             context.serves(received.map(|read| (read.context.trace_id, read.context.parent_id)))
         })
     }
@@ -144,12 +144,12 @@ impl Towline {
     /// dropped and counted; they never fail the request.
     #[must_use]
     pub fn accept<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Context {
-        let read = trace_context::read(headers.values(TRACEPARENT), headers.values(TRACESTATE));
+        let read = trace_context::read(headers.fields(TRACEPARENT), headers.fields(TRACESTATE));
         let mut incoming = match read {
             Ok(incoming) => incoming,
             Err(error) => {
                 self.dropped(error.into());
-                if headers.values(RACEWAY_CLOCK).next().is_some() {
+                if headers.fields(RACEWAY_CLOCK).next().is_some() {
                     self.dropped(Reason::ClockNoTraceparent);
                 }
                 return Context::root(self, Kind::Server, None);
@@ -170,7 +170,7 @@ impl Towline {
             Trust::Continue | Trust::DropTracestate => self.carry_on(headers, incoming),
             Trust::Restart | Trust::Ignore => {
                 self.dropped(Reason::TraceparentUntrusted);
-                if headers.values(RACEWAY_CLOCK).next().is_some() {
+                if headers.fields(RACEWAY_CLOCK).next().is_some() {
                     self.dropped(Reason::ClockUntrusted);
                 }
                 let received = (incoming.context.trace_id, incoming.context.parent_id);
@@ -219,7 +219,7 @@ impl Towline {
         trace_id: TraceId,
         span_id: SpanId,
     ) -> Option<Begun> {
-        let mut clocks = headers.values(RACEWAY_CLOCK);
+        let mut clocks = headers.fields(RACEWAY_CLOCK);
         let header = clocks.next()?;
         let trace = trace_id.low32();
         let first = Begun::first(self.first_strand(trace, span_id));

@@ -1,5 +1,12 @@
 //! Every case of `spec/vectors/clock-{codec,order,scripts,cut,tracestate}.json`.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test panics where it fails"
+)]
+
 mod vectors;
 
 use std::collections::HashMap;

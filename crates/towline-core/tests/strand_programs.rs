@@ -1,6 +1,13 @@
 //! Random programs of calls, joins, timeouts, messages, callbacks and work after the answer:
 //! what the clocks prove is what brute-force reachability says, for every pair of events.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test panics where it fails"
+)]
+
 use proptest::prelude::*;
 use towline_core::{Clock, Component, Fork, Limits, Order, Strand};
 

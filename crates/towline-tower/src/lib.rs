@@ -1,1 +1,29 @@
-//! See the README.
+//! Tower layers that carry trace context and strand clocks.
+//!
+//! [`ServerLayer`] goes around any service that takes [`http::Request`]s, [`ClientLayer`] around
+//! any that sends them: axum, hyper, tonic and tower-http stacks take both. Nothing has to be set
+//! globally: adding the layer is enough.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use towline_tower::{CurrentContext, ServerLayer};
+//!
+//! async fn hello(CurrentContext(context): CurrentContext) -> String {
+//!     format!("this is trace {}", context.trace_id())
+//! }
+//!
+//! let app: Router = Router::new()
+//!     .route("/hello", get(hello))
+//!     .layer(ServerLayer::new().service_name("greeter"));
+//! # let _ = app;
+//! ```
+
+pub mod client;
+#[cfg(feature = "axum")]
+mod current_context;
+pub mod server;
+
+pub use client::ClientLayer;
+#[cfg(feature = "axum")]
+pub use current_context::{CurrentContext, NoContext};
+pub use server::ServerLayer;

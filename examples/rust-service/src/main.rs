@@ -1,2 +1,95 @@
-//! See the README.
-fn main() {}
+//! The Rust demo service: an axum router in a Towline layer, and a reqwest client that carries the
+//! context on. What it offers is described in `spec/services.md`.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "whoever starts it waits for the line that names its port"
+)]
+
+mod fault;
+mod process;
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use towline::{Config, Propagate, ServerLayer, Towline};
+
+use fault::Faults;
+
+const BODY_BYTES_MAX: usize = 1 << 20;
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+struct Service {
+    towline: Towline,
+    client: ClientWithMiddleware,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_ansi(false).init();
+    let towline = Towline::new(Config::new().filter(|_, path| path != "/health"));
+    let faults = Faults::of_environment(&towline.settings().service_name)?;
+
+    // What a user writes: the middleware around the client, the layer around the router.
+    let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).build()?;
+    let client = ClientBuilder::new(client)
+        .with(Propagate::from(&towline))
+        .with(faults.clone())
+        .build();
+    let service = Service {
+        towline: towline.clone(),
+        client,
+    };
+    let app = Router::new()
+        .route("/health", get(health))
+        .route("/process", post(process::process))
+        .route("/test", post(process::test))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(service)
+        .layer(ServerLayer::from(&towline))
+        .layer(axum::middleware::from_fn_with_state(faults, fault::wire));
+
+    let port = std::env::var("PORT")
+        .ok()
+        .filter(|port| !port.is_empty())
+        .map_or(Ok(6004), |port| port.parse())?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    println!(
+        "{} listening on {}",
+        towline.settings().service_name,
+        listener.local_addr()?
+    );
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stopped())
+        .await?;
+    Ok(())
+}
+
+async fn health(State(service): State<Service>) -> Json<Value> {
+    let settings = service.towline.settings();
+    Json(
+        json!({ "service": *settings.service_name, "instance": *settings.instance, "status": "healthy" }),
+    )
+}
+
+async fn stopped() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,31 @@
+//! The client side: a span, a fork and the headers for each attempt of each call.
+//!
+//! Retries belong above this layer, so that each attempt is a call of its own. Two of these layers
+//! around one client make one span: the inner one steps aside.
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use http_body_util::Empty;
+//! use hyper_util::client::legacy::Client;
+//! use hyper_util::rt::TokioExecutor;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use towline_tower::ClientLayer;
+//!
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+//! let client = ServiceBuilder::new().layer(ClientLayer::new()).service(client);
+//! let request = http::Request::get("http://stock.internal/items/7").body(Empty::new())?;
+//! let response = client.oneshot(request).await?;
+//! # let _ = response; Ok(())
+//! # }
+//! ```
+
+mod body;
+mod future;
+mod layer;
+mod service;
+
+pub use self::body::AnswerBody;
+pub use self::future::AnswerFuture;
+pub use self::layer::ClientLayer;
+pub use self::service::Client;

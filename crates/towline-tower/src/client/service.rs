@@ -1,0 +1,65 @@
+use std::task::{Context as Polling, Poll};
+
+use http::header::HOST;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+use towline_core::{Call, Towline};
+
+use super::body::AnswerBody;
+use super::future::AnswerFuture;
+
+/// A client whose calls carry the context; made by [`ClientLayer`](super::ClientLayer).
+#[derive(Clone, Debug)]
+pub struct Client<S> {
+    inner: S,
+    towline: Towline,
+}
+
+impl<S> Client<S> {
+    pub(super) fn new(inner: S, towline: Towline) -> Self {
+        Self { inner, towline }
+    }
+
+    /// The instance, for its counters.
+    pub fn towline(&self) -> &Towline {
+        &self.towline
+    }
+
+    /// The attempt that a request is, unless it is to pass untouched.
+    fn begin<B>(&self, request: &mut Request<B>) -> Option<Call> {
+        let authority = request.uri().host().map(str::to_owned);
+        let named = || {
+            request
+                .headers()
+                .get(HOST)?
+                .to_str()
+                .ok()
+                .map(str::to_owned)
+        };
+        let host = authority.or_else(named).unwrap_or_default();
+        self.towline.begin_call(request.headers_mut(), &host)
+    }
+}
+
+impl<S, B, AnsBody> Service<Request<B>> for Client<S>
+where
+    S: Service<Request<B>, Response = Response<AnsBody>>,
+    AnsBody: Body,
+{
+    type Response = Response<AnswerBody<AnsBody>>;
+    type Error = S::Error;
+    type Future = AnswerFuture<S::Future>;
+
+    fn poll_ready(&mut self, polling: &mut Polling<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(polling)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let call = self.begin(&mut request);
+        let attempt = call.as_ref().map(Call::enter);
+        let inner = self.inner.call(request);
+        drop(attempt);
+        AnswerFuture::new(inner, call)
+    }
+}

@@ -1,0 +1,74 @@
+//! What goes back to the caller on the response's head.
+
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use http_body::Body;
+use towline_core::{Clock, Context, Outcome, RACEWAY_CLOCK, Traceparent};
+
+const CLOCK: HeaderName = HeaderName::from_static(RACEWAY_CLOCK);
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Ends the strand if the length of the body is known, and puts its clock on the head.
+pub(super) fn answer<B: Body>(context: &Context, response: &mut Response<B>) {
+    let body = response.body();
+    let sized = body.is_end_stream() || body.size_hint().exact().is_some();
+    let outcome = outcome(response.status());
+    let clock = if sized {
+        context.end(outcome)
+    } else {
+        context.answer_so_far()
+    };
+    if let Some(clock) = clock.filter(|_| !may_be_shared(response)) {
+        put(response.headers_mut(), &clock);
+    }
+    if context.towline().settings().trace_response {
+        put_trace(response.headers_mut(), context);
+    }
+}
+
+/// A server's own failure is an error; what the caller did wrong is not.
+pub(super) fn outcome(status: StatusCode) -> Outcome {
+    if status.is_server_error() {
+        Outcome::Error
+    } else {
+        Outcome::Ok
+    }
+}
+
+/// Whether a shared cache may keep the response, and so give the clock to others.
+fn may_be_shared<B>(response: &Response<B>) -> bool {
+    let shared = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .split(|&byte| byte == b',')
+            .any(|directive| {
+                let directive = directive.trim_ascii();
+                let name = directive
+                    .split(|&byte| byte == b'=')
+                    .next()
+                    .unwrap_or_default()
+                    .trim_ascii();
+                name.eq_ignore_ascii_case(b"public") || name.eq_ignore_ascii_case(b"s-maxage")
+            })
+    };
+    response.status() == StatusCode::NOT_MODIFIED
+        || response.headers().get_all(CACHE_CONTROL).iter().any(shared)
+}
+
+fn put(headers: &mut HeaderMap, clock: &Clock) {
+    if let Ok(value) = HeaderValue::from_str(clock.as_str()) {
+        headers.insert(CLOCK, value);
+    }
+}
+
+/// `traceresponse` and `Server-Timing: trace;desc=…`, beside what the application set.
+fn put_trace(headers: &mut HeaderMap, context: &Context) {
+    let trace = Traceparent::new(context.trace_id(), context.span_id(), context.flags());
+    if let Ok(value) = HeaderValue::from_str(trace.as_str()) {
+        headers.append(TRACE_RESPONSE, value);
+    }
+    if let Ok(value) = HeaderValue::try_from(format!("trace;desc={trace}")) {
+        headers.append(SERVER_TIMING, value);
+    }
+}

@@ -1,0 +1,70 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as Polling, Poll, ready};
+
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use towline_core::Outcome;
+
+use super::answer::answer;
+use super::body::ResponseBody;
+use super::scope::Scope;
+
+pin_project! {
+    /// The response of a [`Server`](super::Server) to come.
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        scope: Option<Scope>,
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(super) fn new(inner: F, scope: Option<Scope>) -> Self {
+        Self { inner, scope }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, polling: &mut Polling<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(scope) = this.scope else {
+            let response = ready!(this.inner.poll(polling));
+            return Poll::Ready(
+                response.map(|response| response.map(|body| ResponseBody::new(body, None))),
+            );
+        };
+        let result = ready!(scope.run(|| this.inner.poll(polling)));
+        let scope = this.scope.take();
+        Poll::Ready(match result {
+            Ok(mut response) => {
+                if let Some(scope) = &scope {
+                    answer(scope.context(), &mut response);
+                }
+                Ok(response.map(|body| ResponseBody::new(body, scope)))
+            }
+            Err(error) => {
+                if let Some(scope) = &scope {
+                    scope.context().end(Outcome::Error);
+                }
+                Err(error)
+            }
+        })
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
