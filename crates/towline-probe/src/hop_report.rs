@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
+use towline_core::{SpanId, TraceId};
 
 /// What a hop saw and sent. An answer inside it is left as text: it is read when the hop that gave
 /// it is looked at, so that strangers' nesting is never followed deeper than the topology goes.
@@ -12,11 +13,11 @@ pub(crate) struct HopReport<'a> {
     pub(crate) instance: String,
     pub(crate) payload: Option<String>,
     #[serde(deserialize_with = "trace_id")]
-    pub(crate) trace_id: String,
+    pub(crate) trace_id: TraceId,
     #[serde(deserialize_with = "span_id")]
-    pub(crate) span_id: String,
+    pub(crate) span_id: SpanId,
     #[serde(deserialize_with = "span_id_or_null")]
-    pub(crate) parent_id: Option<String>,
+    pub(crate) parent_id: Option<SpanId>,
     #[serde(deserialize_with = "flags")]
     pub(crate) flags: u8,
     #[serde(rename = "receivedHeaders")]
@@ -33,7 +34,7 @@ pub(crate) struct HopReport<'a> {
 pub(crate) struct CallReport<'a> {
     pub(crate) url: String,
     #[serde(deserialize_with = "span_id_or_null")]
-    pub(crate) span_id: Option<String>,
+    pub(crate) span_id: Option<SpanId>,
     #[serde(rename = "sentHeaders")]
     pub(crate) sent: Fields,
     pub(crate) status: Option<u16>,
@@ -59,12 +60,6 @@ impl HopReport<'_> {
     pub(crate) fn label(&self) -> String {
         format!("{}#{}", self.service, self.instance)
     }
-
-    /// The low 32 bits of its span id: what its strand is called in clocks.
-    pub(crate) fn nonce(&self) -> Option<u32> {
-        let digits = self.span_id.get(8..)?;
-        u32::from_str_radix(digits, 16).ok()
-    }
 }
 
 /// Reads the answer of a hop. The reason, where it is no such answer, is one line.
@@ -72,19 +67,26 @@ pub(crate) fn read(answer: &str) -> Result<HopReport<'_>, String> {
     serde_json::from_str(answer).map_err(|error| error.to_string())
 }
 
-fn trace_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    id(String::deserialize(from)?, 32).map_err(D::Error::custom)
+fn trace_id<'de, D: Deserializer<'de>>(from: D) -> Result<TraceId, D::Error> {
+    let text = String::deserialize(from)?;
+    TraceId::parse(text.as_bytes()).ok_or_else(|| not_an_id(32))
 }
 
-fn span_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    id(String::deserialize(from)?, 16).map_err(D::Error::custom)
+fn span_id<'de, D: Deserializer<'de>>(from: D) -> Result<SpanId, D::Error> {
+    let text = String::deserialize(from)?;
+    SpanId::parse(text.as_bytes()).ok_or_else(|| not_an_id(16))
 }
 
-fn span_id_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+fn span_id_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SpanId>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
-    text.map(|text| id(text, 16))
+    text.map(|text| SpanId::parse(text.as_bytes()).ok_or_else(|| not_an_id(16)))
         .transpose()
-        .map_err(D::Error::custom)
+}
+
+fn not_an_id<E: serde::de::Error>(digits: usize) -> E {
+    E::custom(format!(
+        "an id is not {digits} lower-case hex digits, not all zero"
+    ))
 }
 
 fn flags<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
@@ -93,17 +95,6 @@ fn flags<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
         return Err(D::Error::custom("flags are not two hex digits"));
     }
     u8::from_str_radix(&text, 16).map_err(D::Error::custom)
-}
-
-fn id(text: String, digits: usize) -> Result<String, String> {
-    let whole = text.len() == digits && text.bytes().all(is_hex) && text.bytes().any(|b| b != b'0');
-    if whole {
-        Ok(text)
-    } else {
-        Err(format!(
-            "an id is not {digits} lower-case hex digits, not all zero"
-        ))
-    }
 }
 
 fn is_hex(byte: u8) -> bool {
@@ -131,7 +122,7 @@ mod tests {
         let text = report().to_string();
         let read = read(&text).unwrap();
         assert_eq!(read.label(), "go#go-1");
-        assert_eq!(read.nonce(), Some(0x1234_5678));
+        assert_eq!(read.span_id.low32(), 0x1234_5678);
         assert_eq!(read.received.tracestate.as_deref(), Some("a=1"));
         assert_eq!(read.calls[0].answer.unwrap().get(), r#"{"deep":[1]}"#);
     }

@@ -6,10 +6,11 @@
 //! happens here: whoever sends the request brings the answer.
 //!
 //! ```
+//! use towline_core::TraceFlags;
 //! use towline_probe::{Ids, Outcome, Probe, Topology};
 //!
 //! let chain = Topology::chain("127.0.0.1:6001", ["127.0.0.1:6002"])?;
-//! let probe = Probe::new(&chain, Ids { trace: 7, span: 8, call: 9 }, 3);
+//! let probe = Probe::new(&chain, Ids::random(), TraceFlags::SAMPLED);
 //! assert_eq!(probe.url(), "http://127.0.0.1:6001/process");
 //! assert!(probe.headers().iter().any(|(name, _)| *name == "raceway-clock"));
 //!

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use towline_core::{SpanId, TraceId};
 
 use crate::report::{Outcome, Report};
 use crate::text::{Charset, time};
@@ -14,12 +15,13 @@ use crate::text::{Charset, time};
 ///
 /// ```
 /// use std::time::Duration;
+/// use towline_core::TraceFlags;
 /// use towline_probe::{Ids, Load, Outcome, Probe, Topology};
 ///
 /// let topology = Topology::chain("127.0.0.1:6001", [""; 0])?;
 /// let mut load = Load::default();
-/// for n in 1..=3 {
-///     let probe = Probe::new(&topology, Ids { trace: n, span: 8, call: 9 }, 3);
+/// for _ in 0..3 {
+///     let probe = Probe::new(&topology, Ids::random(), TraceFlags::SAMPLED);
 ///     load.add(probe.failed("connection refused"));
 /// }
 /// let summary = load.finish(Duration::from_millis(5), 3);
@@ -33,8 +35,8 @@ pub struct Load {
     kept_count: usize,
     unreachable_count: usize,
     hop_count: usize,
-    trace_ids: HashSet<String>,
-    span_ids: HashSet<u64>,
+    trace_ids: HashSet<TraceId>,
+    span_ids: HashSet<SpanId>,
     span_count: usize,
     repeated_count: usize,
     times: Vec<Duration>,
@@ -52,7 +54,7 @@ impl Load {
             .filter(|row| row.service.is_some())
             .count();
         self.times.extend(report.took);
-        if !self.trace_ids.insert(report.trace_id.clone()) {
+        if !self.trace_ids.insert(report.trace_id) {
             self.repeated_count += 1;
         }
         self.span_count += report.span_ids.len();

@@ -1,22 +1,36 @@
 //! The request of a probe, and what its answer comes to.
 
 use serde_json::value::RawValue;
-use towline_core::{Clock, Component, Fork, Limits, Strand};
+use towline_core::{
+    Clock, Component, Fork, Limits, SpanId, Strand, TraceFlags, TraceId, Traceparent,
+};
 
 use crate::hop_report::{CallReport, Fields, HopReport};
 use crate::report::Report;
 use crate::show::show;
 use crate::topology::Topology;
 
-/// The ids of one probe. None of them is 0.
+/// The ids of one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ids {
     /// The trace.
-    pub trace: u128,
+    pub trace: TraceId,
     /// The prober's own span; its low 32 bits name the first strand.
-    pub span: u64,
+    pub span: SpanId,
     /// The client span of its one call.
-    pub call: u64,
+    pub call: SpanId,
+}
+
+impl Ids {
+    /// Ids that nobody else has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self {
+            trace: TraceId::random(),
+            span: SpanId::random(),
+            call: SpanId::random(),
+        }
+    }
 }
 
 /// The answer of hop 1, as it came.
@@ -35,7 +49,7 @@ pub struct Answer {
 pub struct Probe<'a> {
     topology: &'a Topology,
     ids: Ids,
-    flags: u8,
+    flags: TraceFlags,
     payload: String,
     members: Vec<String>,
     strand: Strand,
@@ -44,45 +58,35 @@ pub struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    /// A probe of `topology`. `flags` are those of its traceparent: sampled 1, random 2; other bits
-    /// are left out.
+    /// A probe of `topology`, whose trace has these flags.
     ///
     /// It sends two tracestate members of a stranger, whose values are made of the ids, so that each
     /// hop can be asked whether it sent them on.
     #[must_use]
-    pub fn new(topology: &'a Topology, ids: Ids, flags: u8) -> Self {
-        let flags = flags & 3;
+    pub fn new(topology: &'a Topology, ids: Ids, flags: TraceFlags) -> Self {
         let component = Component::new("towline", "probe");
-        let mut strand = Strand::first(&component, low(ids.span.into()), low(ids.trace));
+        let mut strand = Strand::first(&component, ids.span.low32(), ids.trace.low32());
         // A strand that has just begun has not ended.
         let fork = strand.send(Fork::Attached).unwrap_or_default();
         let clock = strand.clock();
         let members = vec![
-            format!("probe={:016x}", ids.call.rotate_left(17)),
-            format!(
-                "probe@other={:08x}/{}",
-                low(ids.trace),
-                topology.hop_count()
-            ),
+            format!("probe={}-{}", ids.span, ids.call),
+            format!("probe@other={}/{}", ids.trace, topology.hop_count()),
         ];
         let own = clock
             .to_tracestate()
             .map(|value| format!("towline={value}"));
-        let tracestate = own
-            .iter()
-            .chain(&members)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(",");
+        let list: Vec<&str> = own.iter().chain(&members).map(String::as_str).collect();
         let sent = Fields {
-            traceparent: Some(format!(
-                "00-{:032x}-{:016x}-{flags:02x}",
-                ids.trace, ids.call
-            )),
-            tracestate: Some(tracestate),
+            traceparent: Some(
+                Traceparent::new(ids.trace, ids.call, flags)
+                    .as_str()
+                    .to_owned(),
+            ),
+            tracestate: Some(list.join(",")),
             clock: Some(clock.as_str().to_owned()),
         };
-        let payload = format!("towline probe {:032x}", ids.trace);
+        let payload = format!("towline probe {}", ids.trace);
         Self {
             topology,
             ids,
@@ -142,7 +146,7 @@ impl<'a> Probe<'a> {
         };
         let call = CallReport {
             url: self.url().to_owned(),
-            span_id: Some(format!("{:016x}", self.ids.call)),
+            span_id: Some(self.ids.call),
             sent: self.sent.clone(),
             status: Some(answer.status),
             answered: Fields {
@@ -160,7 +164,7 @@ impl<'a> Probe<'a> {
     pub fn failed(self, error: &str) -> Report {
         let call = CallReport {
             url: self.url().to_owned(),
-            span_id: Some(format!("{:016x}", self.ids.call)),
+            span_id: Some(self.ids.call),
             sent: self.sent.clone(),
             status: None,
             answered: Fields::default(),
@@ -175,10 +179,10 @@ impl<'a> Probe<'a> {
             service: "towline".to_owned(),
             instance: "probe".to_owned(),
             payload: None,
-            trace_id: format!("{:032x}", self.ids.trace),
-            span_id: format!("{:016x}", self.ids.span),
+            trace_id: self.ids.trace,
+            span_id: self.ids.span,
             parent_id: None,
-            flags: self.flags,
+            flags: self.flags.bits(),
             received: Fields::default(),
             clock: Some(self.strand.clock().as_str().to_owned()),
             calls: vec![call],
@@ -190,7 +194,12 @@ impl<'a> Probe<'a> {
     /// What a client does with the clock of an answer (`spec/api.md`, "Client side").
     fn join(&mut self, clock: Option<&str>) {
         let read = |text: &str| {
-            Clock::read(text.as_bytes(), Limits::DEFAULT, Some(low(self.ids.trace))).ok()
+            Clock::read(
+                text.as_bytes(),
+                Limits::DEFAULT,
+                Some(self.ids.trace.low32()),
+            )
+            .ok()
         };
         let joined = clock.and_then(read).is_some_and(|clock| {
             let ended = clock.hops().last().is_some_and(|hop| hop.known.ended);
@@ -203,10 +212,4 @@ impl<'a> Probe<'a> {
             self.strand.lost(self.fork);
         }
     }
-}
-
-/// The low 32 bits of an id.
-fn low(id: u128) -> u32 {
-    // The mask leaves 32 bits.
-    u32::try_from(id & u128::from(u32::MAX)).unwrap_or_default()
 }

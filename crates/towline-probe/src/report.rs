@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use towline_core::{SpanId, TraceId};
+
 use crate::check::{Checked, Pairs, check};
 use crate::finding::Finding;
 use crate::hop_report::HopReport;
@@ -25,14 +27,14 @@ pub enum Outcome {
 /// to print, whatever the services sent.
 #[derive(Clone, Debug)]
 pub struct Report {
-    pub(crate) trace_id: String,
+    pub(crate) trace_id: TraceId,
     pub(crate) shape: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) pairs: Pairs,
     /// The hop whose clock shows the most services, and what it shows.
     pub(crate) components: Option<(usize, Vec<String>)>,
-    pub(crate) span_ids: Vec<u64>,
+    pub(crate) span_ids: Vec<SpanId>,
     pub(crate) took: Option<Duration>,
 }
 
@@ -43,7 +45,7 @@ impl Report {
         members: Vec<String>,
         payload: &str,
     ) -> Self {
-        let trace_id = prober.trace_id.clone();
+        let trace_id = prober.trace_id;
         let seen = seen(topology, prober, members);
         let Checked {
             rows,
@@ -83,10 +85,10 @@ impl Report {
         }
     }
 
-    /// The trace that the probe began: 32 hex digits.
+    /// The trace that the probe began.
     #[must_use]
-    pub fn trace_id(&self) -> &str {
-        &self.trace_id
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
     }
 
     /// Hop 0, the prober, and all hops of the topology, in its order.
@@ -143,7 +145,7 @@ fn components(topology: &Topology, seen: &[Seen<'_>]) -> Option<(usize, Vec<Stri
     let prober = seen
         .first()
         .and_then(Seen::hop)
-        .and_then(|prober| prober.report.nonce());
+        .map(|prober| prober.report.span_id.low32());
     let mut names: Vec<String> = Vec::new();
     for strand in own.below(prober) {
         let label = show(&strand.to_string());
@@ -151,7 +153,7 @@ fn components(topology: &Topology, seen: &[Seen<'_>]) -> Option<(usize, Vec<Stri
         let is_hop = seen
             .iter()
             .filter_map(Seen::hop)
-            .any(|hop| hop.report.nonce() == Some(strand.nonce));
+            .any(|hop| hop.report.span_id.low32() == strand.nonce);
         if is_hop || names.last() != Some(&label) {
             names.push(label);
         }
@@ -159,15 +161,11 @@ fn components(topology: &Topology, seen: &[Seen<'_>]) -> Option<(usize, Vec<Stri
     Some((number, names))
 }
 
-fn span_ids(seen: &[Seen<'_>]) -> Vec<u64> {
+fn span_ids(seen: &[Seen<'_>]) -> Vec<SpanId> {
     let ids = |hop: &Hop<'_>| {
-        let calls = hop
-            .report
-            .calls
-            .iter()
-            .filter_map(|call| call.span_id.as_deref());
-        let all = std::iter::once(hop.report.span_id.as_str()).chain(calls);
-        all.filter_map(|id| u64::from_str_radix(id, 16).ok())
+        let calls = hop.report.calls.iter().filter_map(|call| call.span_id);
+        std::iter::once(hop.report.span_id)
+            .chain(calls)
             .collect::<Vec<_>>()
     };
     seen.iter().filter_map(Seen::hop).flat_map(ids).collect()

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use towline_core::{SpanId, TraceId};
+
 /// What one check of a hop came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -59,12 +61,12 @@ pub struct Row {
     pub service: Option<String>,
     /// Which instance of the service.
     pub instance: Option<String>,
-    /// The trace that it was in: 32 hex digits.
-    pub trace_id: Option<String>,
-    /// Its span: 16 hex digits.
-    pub span_id: Option<String>,
+    /// The trace that it was in.
+    pub trace_id: Option<TraceId>,
+    /// Its span.
+    pub span_id: Option<SpanId>,
     /// The span that it took for its caller's; none where it began the trace.
-    pub parent_id: Option<String>,
+    pub parent_id: Option<SpanId>,
     /// The flags of its context: sampled 1, random 2.
     pub flags: Option<u8>,
     /// Its own clock after its calls, as in `raceway-clock`.

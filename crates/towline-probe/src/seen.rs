@@ -1,6 +1,6 @@
 //! What the answer of a probe shows: one entry for each hop of the topology.
 
-use towline_core::{Clock, ClockError, Hop as Strand};
+use towline_core::{Clock, ClockError, Hop as Strand, read};
 
 use crate::hop_report::{self, CallReport, Fields, HopReport};
 use crate::show::show;
@@ -205,10 +205,14 @@ fn members_to_keep(report: &HopReport<'_>) -> Vec<String> {
     else {
         return Vec::new();
     };
-    if traceparent.split('-').nth(1) != Some(&report.trace_id) {
-        return Vec::new();
+    match read([traceparent.as_bytes()], [tracestate.as_bytes()]) {
+        Ok(incoming) if incoming.context.trace_id == report.trace_id => {
+            others(incoming.context.tracestate.as_str())
+                .map(str::to_owned)
+                .collect()
+        }
+        _ => Vec::new(),
     }
-    others(tracestate).map(str::to_owned).collect()
 }
 
 /// The members of a list that are not our own, without the blanks around them.

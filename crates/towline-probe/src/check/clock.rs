@@ -68,7 +68,7 @@ impl Check<'_> {
         };
         let stale = |what: &str| Some((by_caller(Cause::ClockStale, what.to_owned()), "STALE"));
         let foreign = |what: &str| Some((by_caller(Cause::ClockForeign, what.to_owned()), "WRONG"));
-        if Some(sent.clock.trace()) != tail(&edge.caller.report.trace_id) {
+        if sent.clock.trace() != edge.caller.report.trace_id.low32() {
             return foreign("with a clock of another trace");
         }
         let received = edge.caller.received.good();
@@ -156,7 +156,7 @@ fn started(edge: &Edge<'_>) -> Option<(New, &'static str)> {
         let strand = own.last()?;
         if strand.fork != received.tick() || strand.detached {
             "started at another fork".to_owned()
-        } else if Some(strand.nonce) != edge.callee.report.nonce() {
+        } else if strand.nonce != edge.callee.report.span_id.low32() {
             format!(
                 "has a strand named {:08x}, which is not of its span",
                 strand.nonce
@@ -193,9 +193,4 @@ pub(super) fn lists(clock: &Good, tick: u32) -> bool {
             .any(|range| (range.first..=range.last).contains(&tick))
             || forks.open().any(|(fork, _)| fork == tick)
     })
-}
-
-/// The last 8 hex digits of a trace id, as clocks name it.
-pub(super) fn tail(trace_id: &str) -> Option<u32> {
-    u32::from_str_radix(trace_id.get(24..)?, 16).ok()
 }

@@ -32,7 +32,7 @@ pub(crate) fn check(topology: &Topology, seen: &[Seen<'_>], payload: &str) -> Ch
     let prober = seen
         .first()
         .and_then(Seen::hop)
-        .and_then(|prober| prober.report.nonce());
+        .map(|prober| prober.report.span_id.low32());
     let mut check = Check {
         topology,
         seen,
@@ -210,9 +210,9 @@ fn row(topology: &Topology, hop: usize, seen: &Seen<'_>, prober: Option<u32>) ->
     };
     row.service = Some(show(&seen.report.service));
     row.instance = Some(show(&seen.report.instance));
-    row.trace_id = Some(seen.report.trace_id.clone());
-    row.span_id = Some(seen.report.span_id.clone());
-    row.parent_id.clone_from(&seen.report.parent_id);
+    row.trace_id = Some(seen.report.trace_id);
+    row.span_id = Some(seen.report.span_id);
+    row.parent_id = seen.report.parent_id;
     row.flags = Some(seen.report.flags);
     if let Some(own) = seen.own.good() {
         row.clock = Some(own.clock.as_str().to_owned());

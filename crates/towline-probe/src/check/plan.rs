@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use towline_core::SpanId;
+
 use super::{Check, address};
 use crate::Cause;
 use crate::finding::{New, Place};
@@ -127,19 +129,15 @@ impl Check<'_> {
 
     /// Every span, of a hop or of a call, has an id of its own.
     fn span_ids(&mut self) {
-        let mut owners: HashMap<&str, usize> = HashMap::new();
+        let mut owners: HashMap<SpanId, usize> = HashMap::new();
         for (number, hop) in self
             .seen
             .iter()
             .enumerate()
             .filter_map(|(n, seen)| Some((n, seen.hop()?)))
         {
-            let calls = hop
-                .report
-                .calls
-                .iter()
-                .filter_map(|call| call.span_id.as_deref());
-            for id in std::iter::once(hop.report.span_id.as_str()).chain(calls) {
+            let calls = hop.report.calls.iter().filter_map(|call| call.span_id);
+            for id in std::iter::once(hop.report.span_id).chain(calls) {
                 let Some(owner) = owners.insert(id, number) else {
                     continue;
                 };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
-use towline_core::{Clock, Component, Fork, Limits, Strand};
+use towline_core::{Clock, Component, Fork, Limits, SpanId, Strand, TraceFlags, TraceId};
 use towline_probe::{Answer, Ids, Probe, Report, Topology};
 
 /// The faults of `spec/services.md`.
@@ -156,13 +156,19 @@ impl World {
 
     /// Sends one probe.
     pub(crate) fn probe(&mut self, topology: &Topology) -> Report {
-        let trace = u128::from(self.id()) << 64 | u128::from(self.id());
+        let trace = TraceId::from_bytes(
+            [self.id().to_be_bytes(), self.id().to_be_bytes()]
+                .concat()
+                .try_into()
+                .unwrap(),
+        );
+        let span = |id: u64| SpanId::from_bytes(id.to_be_bytes()).unwrap();
         let ids = Ids {
-            trace,
-            span: self.id(),
-            call: self.id(),
+            trace: trace.unwrap(),
+            span: span(self.id()),
+            call: span(self.id()),
         };
-        let probe = Probe::new(topology, ids, 3);
+        let probe = Probe::new(topology, ids, TraceFlags::from_bits_truncate(3));
         let header = |name| {
             let headers = probe.headers();
             headers

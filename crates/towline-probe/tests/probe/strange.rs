@@ -2,15 +2,10 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use towline_core::{SpanId, TraceFlags, TraceId};
 use towline_probe::{Answer, Cause, Charset, Ids, Outcome, Probe, Report, Topology};
 
 use crate::healthy::linear;
-
-const IDS: Ids = Ids {
-    trace: 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736,
-    span: 0x00f0_67aa_0ba9_02b7,
-    call: 9,
-};
 
 fn finish(topology: &Topology, clock: Option<&str>, body: &[u8]) -> Report {
     let answer = Answer {
@@ -18,7 +13,12 @@ fn finish(topology: &Topology, clock: Option<&str>, body: &[u8]) -> Report {
         clock: clock.map(str::to_owned),
         body: body.to_vec(),
     };
-    Probe::new(topology, IDS, 3).finish(&answer)
+    let ids = Ids {
+        trace: TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736").unwrap(),
+        span: SpanId::parse(b"00f067aa0ba902b7").unwrap(),
+        call: SpanId::parse(b"0000000000000009").unwrap(),
+    };
+    Probe::new(topology, ids, TraceFlags::SAMPLED).finish(&answer)
 }
 
 fn hop() -> Value {

@@ -21,7 +21,8 @@ fn found(change: fn(&mut Headers)) -> (Cause, Option<usize>, Place) {
 
 #[test]
 fn a_header_that_is_lost_or_changed_on_the_way_is_nobodys_fault() {
-    let cases: [(fn(&mut Headers), Cause); 9] = [
+    type Case = (fn(&mut Headers), Cause);
+    let cases: [Case; 9] = [
         (
             |headers| headers.traceparent = None,
             Cause::TraceparentStripped,
