@@ -1,11 +1,45 @@
+/**
+ * W3C Trace Context and exact causal clocks for Node.
+ *
+ * @packageDocumentation
+ */
+export { Call, type CallHeaders } from "./call.js";
 export { Clock } from "./clock.js";
 export { ClockError, type ClockReason } from "./clock-error.js";
 export type { Hop } from "./clock-tree.js";
 export { ClockV1, type ClockV1Sender, type OrderV1 } from "./clock-v1.js";
+export type {
+	ClockMode,
+	Config,
+	Peer,
+	TowlineOptions,
+	Trust,
+	TrustMode,
+} from "./config.js";
+export { Context } from "./context.js";
+export { type CounterName, Counters } from "./counters.js";
+export { bind, current, withContext } from "./current.js";
+export { wrapFetch } from "./fetch.js";
+export { detach, fork } from "./fork.js";
 export type { ForkRun, Known } from "./known.js";
 export { LIMITS, type Limits } from "./limits.js";
+export { type Middleware, towline, withTowline } from "./middleware.js";
+export type {
+	CallEndEvent,
+	CallEvent,
+	CallOutcome,
+	DropReasons,
+	DropWhat,
+	Observer,
+	Stamp,
+	StrandEndEvent,
+	StrandEvent,
+	StrandKind,
+	StrandOutcome,
+} from "./observer.js";
 export { Order } from "./order.js";
 export { Strand, type StrandStart } from "./strand.js";
 export { TraceContext } from "./trace-context.js";
+export { Towline, type TowlineArgument } from "./towline.js";
 export type { TraceparentReason } from "./traceparent.js";
 export type { TracestateReason } from "./tracestate.js";

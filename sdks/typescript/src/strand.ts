@@ -124,16 +124,29 @@ export class Strand {
 	 * tick is its start.
 	 */
 	static start(start: StrandStart): Strand {
-		const { service, instance, nonce, sender } = start;
+		const { service, instance, nonce, sender, trace, gap } = start;
 		const labels = `, ${writeLabels(service, instance, nonce)}`;
-		if (sender === undefined) {
-			const trace = start.trace ?? "00000000";
-			return new Strand(trace, nonce, writeHead(trace), 0, 1, labels, "");
-		}
+		return sender === undefined
+			? Strand.first(labels, nonce, trace ?? "00000000")
+			: Strand.after(sender, labels, nonce, gap ?? false);
+	}
+
+	/** @internal A trace's first strand. `labels`: from the comma to the colon. */
+	static first(labels: string, nonce: string, trace: string): Strand {
+		return new Strand(trace, nonce, writeHead(trace), 0, 1, labels, "");
+	}
+
+	/** @internal The strand that a stamp starts. */
+	static after(
+		sender: Clock,
+		labels: string,
+		nonce: string,
+		gap: boolean,
+	): Strand {
 		const { tree, own, text, listAt, forks } = sender.read;
 		const attached = findRun(own.open, own.tick);
 		const run = attached ?? findRun(own.seen, own.tick);
-		const marks = (attached ? "" : ";d") + (start.gap ? ";g" : "");
+		const marks = (attached ? "" : ";d") + (gap ? ";g" : "");
 		const level = tree.hops.length + 1;
 		if (run === undefined) {
 			return new Strand(tree.trace, nonce, text, forks, level, labels, marks);
@@ -236,9 +249,14 @@ export class Strand {
 	 * @throws {ClockError} `ended`.
 	 */
 	end(): Clock {
+		this.finish();
+		return this.clock;
+	}
+
+	/** @internal The end without a stamp. */
+	finish(): void {
 		this.advance();
 		this.isEnded = true;
-		return this.clock;
 	}
 
 	/** @internal A tick without a stamp. */

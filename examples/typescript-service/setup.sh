@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs and builds what is missing, of the package and of this service.
+set -eu
+cd "$(dirname "$0")"
+
+for tool in node npm; do
+	command -v "$tool" >/dev/null || { echo "$tool is missing: Node.js 20 or later is needed" >&2; exit 3; }
+done
+
+../../sdks/typescript/build.sh
+
+# A stamp is the sum of all that the step is made of.
+sum() { cat "$@" | cksum; }
+
+install=$(sum package.json package-lock.json)
+if [ "$install" != "$(cat node_modules/.stamp 2>/dev/null)" ]; then
+	npm ci --no-audit --no-fund --loglevel=error
+	echo "$install" >node_modules/.stamp
+fi
+
+build=$(sum package-lock.json tsconfig.json src/*.ts test/*.ts ../../sdks/typescript/dist/.stamp)
+if [ "$build" != "$(cat dist/.stamp 2>/dev/null)" ]; then
+	rm -rf dist
+	npm run --silent build
+	echo "$build" >dist/.stamp
+fi

@@ -1,0 +1,178 @@
+import type { Context } from "./context.js";
+import type { CallEvent, CallOutcome, Stamp } from "./observer.js";
+import { shared } from "./shared.js";
+import type { SentStamp } from "./strand.js";
+import type { Towline } from "./towline.js";
+
+/** The names of the headers that this package writes; what a caller set by hand is replaced. */
+export const HEADER_NAMES: ReadonlySet<string> = new Set([
+	"traceparent",
+	"tracestate",
+	"raceway-clock",
+]);
+
+/** The headers of a call, lower-case names; only those that are sent. */
+export interface CallHeaders {
+	traceparent?: string;
+	tracestate?: string;
+	"raceway-clock"?: string;
+}
+
+/** How far a call is. `open`: answered, and its body may still bring the callee's end. */
+type CallState = "sent" | "open" | "answered" | "lost" | "failed";
+
+/**
+ * One attempt of one outgoing call: its client span, the headers to send, and
+ * how it ended. Each attempt is told of once; what is told after that changes
+ * nothing.
+ *
+ * @example
+ * const call = context.call("stock.internal");
+ * try {
+ *   const answer = await send({ headers: call.headers });
+ *   call.answered(answer.headers["raceway-clock"], answer.status);
+ *   call.bodyEnded();
+ * } catch (error) {
+ *   call.failed();
+ *   throw error;
+ * }
+ */
+export class Call {
+	private state: CallState = "sent";
+
+	/** @internal */
+	constructor(
+		private readonly towline: Towline,
+		private readonly context: Context,
+		/** As it was called. */
+		readonly host: string,
+		/** The client span, made for this attempt: 16 hex digits. */
+		readonly spanId: string,
+		/** To be sent; any of these names that the caller set are to be left out. */
+		readonly headers: Readonly<CallHeaders>,
+		private readonly fork: SentStamp | undefined,
+		/** The strand was begun for this call alone. */
+		private readonly ownsStrand: boolean,
+	) {
+		towline.counters.onCallSent();
+		if (towline.isObserved) {
+			const header = headers["raceway-clock"];
+			const event = this.describe(header ? sentStamp(header) : undefined);
+			towline.tell((observer) => observer.onCallSent?.(event));
+		}
+	}
+
+	/** How it ended: `answered` with the callee's clock, `lost` without, `failed`; undefined while it has not. */
+	get outcome(): "answered" | "lost" | "failed" | undefined {
+		if (this.state === "sent") return undefined;
+		return this.state === "open" ? "answered" : this.state;
+	}
+
+	/**
+	 * An answer came.
+	 *
+	 * @param clocks the values of all its `raceway-clock` fields.
+	 * @param status the HTTP status.
+	 */
+	answered(
+		clocks: string | readonly string[] | null | undefined,
+		status?: number,
+	): void {
+		if (this.state !== "sent") return;
+		this.handBack();
+		this.state = this.take(clocks ?? []);
+		const isLost = this.state === "lost";
+		if (isLost && this.fork) this.context.strand.lost(this.fork.tick);
+		this.tell(isLost ? "lost" : "ok", status);
+		if (this.ownsStrand && this.state !== "open") this.endStrand("ok");
+	}
+
+	/**
+	 * The body of the answer ended, or broke off. Where the callee's strand had
+	 * not ended when it answered, what it did since cannot be told, unless the
+	 * trailer brings its last clock.
+	 */
+	bodyEnded(trailer?: string | readonly string[] | null): void {
+		if (this.state !== "open") return;
+		this.state = this.take(trailer ?? [], true);
+		if (this.state !== "answered" && this.fork) {
+			this.state = "answered";
+			this.context.strand.lost(this.fork.tick);
+		}
+		if (this.ownsStrand) this.endStrand("ok");
+	}
+
+	/**
+	 * No answer came: what the callee did stays open, and a retry is a call of
+	 * its own.
+	 *
+	 * @param outcome `cancelled` where the caller gave up.
+	 */
+	failed(outcome: "error" | "cancelled" = "error"): void {
+		if (this.state !== "sent") {
+			this.bodyEnded();
+			return;
+		}
+		this.handBack();
+		this.state = "failed";
+		this.tell(outcome, undefined);
+		if (this.ownsStrand) this.endStrand(outcome);
+	}
+
+	/** @internal The client below may be wrapped too: this attempt has its span. */
+	handOver(): void {
+		const { traceparent } = this.headers;
+		if (traceparent !== undefined) shared.attempts.add(traceparent);
+	}
+
+	/** The attempt is over, whether or not a client below was wrapped. */
+	private handBack(): void {
+		const { traceparent } = this.headers;
+		if (traceparent !== undefined) shared.attempts.delete(traceparent);
+	}
+
+	private take(
+		clocks: string | readonly string[],
+		isTrailer = false,
+	): "answered" | "open" | "lost" {
+		if (this.fork === undefined) return "lost"; // none was asked for
+		const [clock, ...more] = typeof clocks === "string" ? [clocks] : clocks;
+		if (clock === undefined) {
+			if (!isTrailer) this.towline.dropped("answer", "absent");
+			return "lost";
+		}
+		const { limits } = this.towline.config;
+		const read =
+			more.length > 0
+				? "duplicate"
+				: this.context.strand.receiveAnswer(this.fork, clock, limits);
+		if (typeof read === "boolean") return read ? "answered" : "open";
+		this.towline.dropped("answer", read);
+		return "lost";
+	}
+
+	private tell(outcome: CallOutcome, status: number | undefined): void {
+		this.towline.counters.onCallAnswered();
+		if (!this.towline.isObserved) return;
+		const clock = this.context.strand.clock;
+		const event = { ...this.describe(clock), status, outcome };
+		this.towline.tell((observer) => observer.onCallAnswered?.(event));
+	}
+
+	private endStrand(outcome: "ok" | "error" | "cancelled"): void {
+		this.context.end();
+		this.context.tellEnd(outcome);
+	}
+
+	private describe(clock: Stamp | undefined): CallEvent {
+		const { traceId, spanId: parentId, flags } = this.context;
+		const { spanId, host } = this;
+		return { traceId, spanId, parentId, flags, kind: "client", host, clock };
+	}
+}
+
+/** A header that was sent, in v2 or in v1. */
+function sentStamp(header: string): Stamp {
+	const format = () => header;
+	return { format, toString: format, toJSON: format };
+}

@@ -1,0 +1,158 @@
+import {
+	type FetchHeaders,
+	replaceHeaders,
+	traceparentOf,
+} from "./client-headers.js";
+import { current } from "./current.js";
+import {
+	type FetchBody,
+	isRedirect,
+	type Leg,
+	nextLeg,
+	type Replay,
+} from "./fetch-redirect.js";
+import { shared } from "./shared.js";
+import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
+
+/** The part of `fetch` that is wrapped. */
+type Fetch = typeof globalThis.fetch;
+
+/**
+ * A `fetch` whose every attempt carries the current trace and clock.
+ *
+ * Redirects are followed here, since whether a clock may go out is decided anew
+ * for each host: each is an attempt of its own. (A `Request` with a body is
+ * cloned for that; `redirect: "manual"` spares a large one the copy.)
+ *
+ * @param fetch the one to call, `globalThis.fetch` as a rule.
+ * @param argument settings, or an instance; without one, that of the current
+ *   context, and where there is none, that of the process.
+ *
+ * @example
+ * const call = wrapFetch(fetch);
+ * const answer = await call("http://stock.internal/items/1");
+ */
+export function wrapFetch(fetch: Fetch, argument?: TowlineArgument): Fetch {
+	const given = argument === undefined ? undefined : towlineOf(argument);
+	return (input, init) => {
+		const towline = given ?? current()?.towline ?? Towline.default();
+		const request = isRequest(input) ? input : undefined;
+		const url = parseUrl(request?.url ?? String(input));
+		const headers = init?.headers ?? request?.headers;
+		if (
+			url === undefined ||
+			towline.config.disabled ||
+			isHandedOver(headers)
+		) {
+			return fetch(input, init);
+		}
+		const method = init?.method ?? request?.method ?? "GET";
+		const leg = { url, method, headers, body: init?.body };
+		return new TracedFetch(fetch, towline, request, init, leg).run();
+	};
+}
+
+/** One call of a wrapped `fetch`, through all its redirects. */
+class TracedFetch {
+	constructor(
+		private readonly fetch: Fetch,
+		private readonly towline: Towline,
+		private readonly request: Request | undefined,
+		private readonly init: RequestInit | undefined,
+		private readonly first: Leg,
+	) {}
+
+	async run(): Promise<Response> {
+		const { request, init } = this;
+		const redirect = init?.redirect ?? request?.redirect ?? "follow";
+		const input = request ?? this.first.url.href;
+		if (redirect !== "follow") return this.attempt(this.first, input, {});
+		if (init?.integrity || request?.integrity) {
+			// It would be held against the body of a redirect, too. So `fetch`
+			// follows, to hosts that are not known here.
+			return this.attempt(this.first, input, {}, true);
+		}
+		const replay = bodyReplay(request, init?.body);
+		let leg = this.first;
+		let response = await this.attempt(leg, input, { redirect: "manual" });
+		for (let count = 0; isRedirect(response); count++) {
+			await response.body?.cancel();
+			leg = await nextLeg(leg, response, count, replay);
+			response = await this.attempt(leg, leg.url.href, {
+				...(request && carriedOver(request)),
+				method: leg.method,
+				body: leg.body ?? null,
+				redirect: "manual",
+			});
+			Object.defineProperty(response, "redirected", { value: true });
+		}
+		return response;
+	}
+
+	private async attempt(
+		leg: Leg,
+		input: Request | string,
+		changes: RequestInit,
+		withoutClock = false,
+	): Promise<Response> {
+		const call = this.towline.begin(leg.url.host, { withoutClock });
+		const headers = replaceHeaders(leg.headers, call.headers);
+		call.handOver();
+		try {
+			const init = { ...this.init, ...changes, headers };
+			const response = await this.fetch(input, init);
+			call.answered(clocksOf(response), response.status);
+			call.bodyEnded(); // the body is the caller's to read
+			return response;
+		} catch (error) {
+			const signal = this.init?.signal ?? this.request?.signal;
+			call.failed(signal?.aborted ? "cancelled" : "error");
+			throw error;
+		}
+	}
+}
+
+/** The clocks on an answer; `Headers` joins several fields into one value. */
+function clocksOf(response: Response): string[] {
+	return response.headers.get("raceway-clock")?.split(/, (?=v2;)/) ?? [];
+}
+
+/** How a body is sent again; undefined where it is a stream. */
+function bodyReplay(
+	request: Request | undefined,
+	body: FetchBody | null | undefined,
+): Replay | undefined {
+	if (body === undefined && request?.body) {
+		const copy = request.clone();
+		return () => copy.arrayBuffer();
+	}
+	const isStream =
+		typeof body === "object" &&
+		body !== null &&
+		(body instanceof ReadableStream || Symbol.asyncIterator in body);
+	return isStream ? undefined : async () => body ?? null;
+}
+
+/** What a `Request` decided that holds for the requests that follow it, too. */
+function carriedOver(request: Request): RequestInit {
+	const { signal, credentials, keepalive, mode, referrerPolicy } = request;
+	return { signal, credentials, keepalive, mode, referrerPolicy };
+}
+
+/** A `Request` of whichever implementation. */
+function isRequest(input: unknown): input is Request {
+	return typeof input === "object" && input !== null && "url" in input;
+}
+
+function parseUrl(text: string): URL | undefined {
+	const url = URL.canParse(text) ? new URL(text) : undefined;
+	return url?.protocol === "http:" || url?.protocol === "https:"
+		? url
+		: undefined;
+}
+
+/** Has a wrapper above begun this attempt already? It is one span then. */
+function isHandedOver(headers: FetchHeaders | undefined): boolean {
+	const traceparent = traceparentOf(headers);
+	return traceparent !== undefined && shared.attempts.delete(traceparent);
+}

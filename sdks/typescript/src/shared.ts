@@ -1,0 +1,32 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Context } from "./context.js";
+import type { Towline } from "./towline.js";
+
+/** What all copies of this package in a process share. */
+export interface Shared {
+	/** The current context. */
+	readonly contexts: AsyncLocalStorage<Context>;
+	/** The `traceparent`s of attempts that were begun and have not reached the wire. */
+	readonly attempts: Set<string>;
+	/** The default instance, once it was needed. */
+	towline: Towline | undefined;
+}
+
+/**
+ * The number is that of the shape above, and of the methods of `Context` and
+ * `Towline` that a copy calls on what another copy made.
+ */
+const KEY = Symbol.for("towline.shared.1");
+
+const registry = globalThis as { [KEY]?: Shared };
+
+/**
+ * One for the process, also where the ESM and the CJS build of this package
+ * meet, or two of its versions: a context that one made must be current for
+ * the other.
+ */
+export const shared: Shared = (registry[KEY] ??= {
+	contexts: new AsyncLocalStorage<Context>(),
+	attempts: new Set<string>(),
+	towline: undefined,
+});
