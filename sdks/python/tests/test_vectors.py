@@ -65,7 +65,7 @@ def as_data(clock: Clock) -> dict[str, Any]:
         }
         for hop in clock.hops
     ]
-    return {"trace": f"{clock.trace:08x}", "hops": hops, "root": known_as_data(clock.known)}
+    return {"trace": clock.trace, "hops": hops, "root": known_as_data(clock.known)}
 
 
 def test_codec_limits_are_those_of_the_vectors() -> None:

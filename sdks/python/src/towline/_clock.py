@@ -7,8 +7,9 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
+from towline._cut import cover
 from towline._errors import ClockError
-from towline._known import Fork, Known, Path, knows, spine_of, tree
+from towline._known import Fork, Known, Path, knows, tree
 from towline._labels import unquote
 from towline._reader import (
     DEFAULT_LIMITS,
@@ -16,9 +17,7 @@ from towline._reader import (
     TICK_MAX,
     Limits,
     Member,
-    marks,
     read_members,
-    tail,
     write_members,
 )
 
@@ -67,13 +66,13 @@ class Clock:
     Source: strand-clocks.md, "Wire form"; pinned by `clock-codec.json` and `clock-order.json`.
     """
 
-    __slots__ = ("_members", "_text", "_trace")
+    __slots__ = ("_forks", "_members", "_text")
 
     def __init__(self, text: str) -> None:
         """For canonical text that is known to be good; use `parse` for any other."""
         self._text = text
-        self._trace = -1
         self._members: list[Member] | None = None
+        self._forks = 0
 
     @classmethod
     def parse(cls, header: str, trace_id: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Clock:
@@ -88,14 +87,14 @@ class Clock:
             ClockError: where any rule is broken; its `reason` is `too_long`, `version`, `other_trace`, `malformed` or
                 `over_limits`.
         """
-        trace, members, text = read_members(header, None if trace_id is None else int(trace_id[-8:], 16), limits)
-        return cls._of(trace, members, text)
+        members, text, forks = read_members(header, None if trace_id is None else trace_id[-8:], limits)
+        clock = cls(text)
+        clock._members, clock._forks = members, forks
+        return clock
 
     @classmethod
-    def _of(cls, trace: int, members: list[Member], text: str | None = None) -> Clock:
-        clock = cls(write_members(trace, members) if text is None else text)
-        clock._trace, clock._members = trace, members
-        return clock
+    def _of(cls, trace: str, members: list[Member]) -> Clock:
+        return cls(write_members(trace, members))
 
     def format(self) -> str:
         """The canonical text, for a header."""
@@ -105,15 +104,19 @@ class Clock:
     def members(self) -> list[Member]:
         """The hops as they stand in the text. Not to be changed."""
         if self._members is None:
-            self._trace, self._members, _ = read_members(self._text, None, NO_LIMITS)
+            self._members, _, self._forks = read_members(self._text, None, NO_LIMITS)
         return self._members
 
     @property
-    def trace(self) -> int:
-        """The low 32 bits of the trace id."""
-        if self._members is None:
-            return int(self._text[5:13], 16)
-        return self._trace
+    def forks_count(self) -> int:
+        """How many bare forks it names."""
+        self.members  # noqa: B018  # reads them
+        return self._forks
+
+    @property
+    def trace(self) -> str:
+        """The last 8 hex digits of the trace id."""
+        return self._text[5:13]
 
     @property
     def tick(self) -> int:
@@ -180,7 +183,7 @@ class Clock:
         members = self.members
         if len(members) > limits.levels_max or any(m.known.tick > TICK_MAX for m in members):
             raise ClockError("over_limits", "clock is over the limits of levels or ticks")
-        text, forks = self._text, sum(m.known.forks_count() for m in members)
+        text, forks = self._text, self._forks
         lengths = [len(m.known.forks_text()) for m in members]
         shortest_first = sorted(range(len(members)), key=lengths.__getitem__)
         members = members.copy()
@@ -192,8 +195,7 @@ class Clock:
             forks += covered.forks_count() - members[i].known.forks_count()
             members[i] = members[i]._replace(known=covered)
             text = write_members(self.trace, members)
-        read_members(text, None, limits._replace(header_bytes_max=budget))
-        return Clock._of(self.trace, members, text)
+        return Clock.parse(text, None, limits._replace(header_bytes_max=budget))
 
     def to_tracestate(self) -> str | None:
         """The value of the tracestate member `towline`, without labels; None where it is longer than 256 characters.
@@ -247,34 +249,3 @@ class Clock:
 def short_member(member: str) -> str:
     """A member of a header as it stands in our tracestate member."""
     return member[member.index("/") + 1 :].replace(";", "").replace("=", "").replace('"', "")
-
-
-def cover(known: Known, below: list[Member], fork: int, gap_max: int) -> Known:
-    """Covers a hop's calls in flight by lossy ranges. The next hop, and calls that bring word of detached forks,
-    cannot be covered, nor can a range reach over them."""
-    out = Known(known.tick, known.ended, known.lossy)
-    out.seen = known.seen
-    out.open = {tick: child for tick, child in known.open.items() if child.sees()}
-    barriers = set(out.open)
-    if below and not below[0].detached:
-        barriers.add(fork)
-    entries = [(first, last) for first, last, _ in known.bare]
-    entries += [(tick, tick) for tick in known.open.keys() | barriers]
-    first = end = 0
-    for start, last in sorted(entries):
-        if start in barriers:
-            if first:
-                out.bare.append(first, end, True)
-            first = 0
-        elif not first:
-            first, end = start, last
-        else:
-            if start - end > gap_max:
-                raise ClockError("too_long", "calls in flight lie too far apart to be cut")
-            end = last
-    if first:
-        out.bare.append(first, end, True)
-    return out
-
-
-__all__ = ["Clock", "Fork", "Hop", "Known", "Order", "marks", "spine_of", "tail"]

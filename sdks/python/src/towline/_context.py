@@ -188,7 +188,7 @@ class Context:
         head = f"{self.propagator.component}/{span_id[8:]}"
         if strand.depth >= self.propagator.config.limits.levels_max:
             # Deeper than any clock may be: the child is a first strand, linked to this one by its span alone.
-            strand.event()
+            strand.tick()
             self.propagator.dropped("send", "over_limits")
             child = Strand.first(head, self.trace_id)
         elif detached:
@@ -345,14 +345,14 @@ class Call:
             mode = "v2" if context.vector is None else "v1"
         member = None
         if mode == "off":
-            context.strand.event()
+            context.strand.tick()
         elif not (named and config.propagate_to.allows(host)):
-            context.strand.event()
+            context.strand.tick()
             propagator.withheld(host)
         elif mode == "v2":
             member = self._send_clock(propagator)
         else:
-            context.strand.event()
+            context.strand.tick()
             self._send_v1(propagator)
         if not named:
             return
@@ -371,7 +371,7 @@ class Call:
         if isinstance(sent, ClockError):
             propagator.dropped("send", sent.reason)
             return None
-        if not sent.answer_prefix:
+        if sent.cut:
             propagator.dropped("send", "cut")
         self._sent = sent
         self._sent_clock = sent.clock

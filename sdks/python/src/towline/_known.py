@@ -82,11 +82,11 @@ class Known:
 
     def forks_count(self) -> int:
         """How many bare forks are named here and below."""
-        return (
-            self.bare.count
-            + sum(k.forks_count() for k in self.open.values())
-            + sum(k.forks_count() for k in self.seen.values())
-        )
+        count = self.bare.count
+        for forks in (self.open, self.seen):
+            for child in forks.values():
+                count += child.forks_count()
+        return count
 
     def sees(self) -> bool:
         """Is anything known of a detached fork, here or below an attached one?"""

@@ -81,19 +81,33 @@ class Ranges:
         self.remove(tick)
         self.count += 1
         i = bisect_right(self.starts, tick)
-        joins_left = i > 0 and self.ends[i - 1] == tick - 1 and self.marks[i - 1]
-        joins_right = i < len(self.starts) and self.starts[i] == tick + 1 and self.marks[i]
-        if joins_left and joins_right:
-            self.ends[i - 1] = self.ends[i]
-            del self.starts[i], self.ends[i], self.marks[i]
-        elif joins_left:
-            self.ends[i - 1] = tick
-        elif joins_right:
-            self.starts[i] = tick
-        else:
-            self.starts.insert(i, tick)
-            self.ends.insert(i, tick)
-            self.marks.insert(i, True)
+        self.starts.insert(i, tick)
+        self.ends.insert(i, tick)
+        self.marks.insert(i, True)
+        self._join_right(i)
+        if i:
+            self._join_right(i - 1)
+
+    def mark_lossy_below(self, tick: int) -> None:
+        """Marks every fork below `tick`, which itself is not listed. What has been marked before costs nothing."""
+        count = bisect_right(self.starts, tick)
+        left = self.marks[:count].count(False)
+        for i in range(count - 1, -1, -1):
+            if not left:
+                return
+            if self.marks[i]:
+                continue
+            left -= 1
+            self.marks[i] = True
+            self._join_right(i)
+            if i:
+                self._join_right(i - 1)
+
+    def _join_right(self, i: int) -> None:
+        j = i + 1
+        if j < len(self.starts) and self.starts[j] == self.ends[i] + 1 and self.marks[j] is self.marks[i]:
+            self.ends[i] = self.ends[j]
+            del self.starts[j], self.ends[j], self.marks[j]
 
     def texts(self) -> list[str]:
         """One piece of an `x` list for each range."""

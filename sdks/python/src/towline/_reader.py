@@ -49,12 +49,12 @@ _MEMBER = re.compile(
 _ENTRY = re.compile(r"(\+)?([1-9][0-9]{0,9})(?:\.([1-9][0-9]{0,9})([!~]?)(\(?)|(?:-([1-9][0-9]{0,9}))?(~?))")
 
 
-def read_members(header: str, trace: int | None, limits: Limits) -> tuple[int, list[Member], str]:
-    """The trace that a header names, its members, and the header in its canonical form.
+def read_members(header: str, trace: str | None, limits: Limits) -> tuple[list[Member], str, int]:
+    """A header's members, its canonical form, and how many bare forks it names.
 
     Args:
         header: one field's value.
-        trace: the low 32 bits of the trace id that it must be of; None where it may be of any.
+        trace: the last 8 hex digits of the trace id that it must be of; None where it may be of any.
         limits: see `Limits`.
 
     Raises:
@@ -64,22 +64,23 @@ def read_members(header: str, trace: int | None, limits: Limits) -> tuple[int, l
         raise ClockError("too_long", f"clock has {len(header)} bytes, the limit is {limits.header_bytes_max}")
     text = header.strip(" \t")
     parts = text.split(", ")
-    canonical = True
-    if any("," in part or part[:1] in (" ", "\t") or part[-1:] in (" ", "\t") for part in parts):
+    canonical = text.count(",") == len(parts) - 1 and not ("  " in text or " ," in text or "\t" in text)
+    if not canonical:
         parts = [part.strip(" \t") for part in text.split(",")]
-        canonical = False
-    of = _read_version(parts[0], trace)
+    if trace is None or parts[0] != f"v2;t={trace}":
+        _check_version(parts[0], trace)
     if len(parts) < 2:
         raise ClockError("malformed", "clock has no strand")
     if len(parts) - 1 > limits.levels_max:
         raise ClockError("over_limits", f"clock has {len(parts) - 1} levels, the limit is {limits.levels_max}")
     forks = _ForkCount(limits)
     members: list[Member] = []
-    for level, part in enumerate(parts[1:], 1):
-        member, plain = _read_member(part, level, level == len(parts) - 1, members[-1] if members else None, forks)
-        members.append(member)
+    above = None
+    for level in range(1, len(parts)):
+        above, plain = _read_member(parts[level], level, level == len(parts) - 1, above, forks)
+        members.append(above)
         canonical = canonical and plain
-    return of, members, text if canonical else write_members(of, members)
+    return members, text if canonical else write_members(parts[0][5:], members), forks.count
 
 
 def read_last_member(text: str, level: int, forks: int, limits: Limits) -> Member:
@@ -97,16 +98,14 @@ def read_last_member(text: str, level: int, forks: int, limits: Limits) -> Membe
     return member
 
 
-def _read_version(part: str, trace: int | None) -> int:
+def _check_version(part: str, trace: str | None) -> None:
     version = _VERSION.fullmatch(part)
     if not version:
         raise ClockError(
-            "version" if not part.startswith("v2;") else "malformed", "clock is not of version v2, or names no trace"
+            "malformed" if part.startswith("v2;") else "version", "clock is not of version v2, or names no trace"
         )
-    of = int(version[1], 16)
-    if trace is not None and of != trace:
+    if trace is not None and version[1] != trace:
         raise ClockError("other_trace", "clock is of another trace")
-    return of
 
 
 def _read_member(part: str, level: int, last: bool, above: Member | None, forks: _ForkCount) -> tuple[Member, bool]:
@@ -123,12 +122,15 @@ def _read_member(part: str, level: int, last: bool, above: Member | None, forks:
         plain = written == component
         component = written
     known = Known(_tick(tick_text), ended is not None, lossy is not None)
-    if listed is not None:
+    if listed == tick_text:  # a call that was sent by this event: by far the commonest list
+        forks.add(1)
+        known.bare.append(known.tick, known.tick, False)
+    elif listed is not None:
         plain = _read_forks(listed, known, level, forks) and plain
     if level == 1:
         if detached or gap:
             raise ClockError("malformed", "the first strand has no parent")
-    elif above is not None:
+    elif above is not None and not above.known.plain:
         listed_above = above.known.seen if detached else above.known.open
         if above.fork in listed_above or (not detached and above.known.bare.mark(above.fork) is not None):
             raise ClockError("malformed", f"fork {above.fork} is listed twice")
@@ -205,9 +207,9 @@ def _read_forks(text: str, into: Known, level: int, forks: _ForkCount) -> bool:
         at += 1
 
 
-def write_members(trace: int, members: list[Member]) -> str:
-    """The header's canonical form."""
-    out = [f"v2;t={trace:08x}"]
+def write_members(trace: str, members: list[Member]) -> str:
+    """The header's canonical form; `trace` as in `read_members`."""
+    out = [f"v2;t={trace}"]
     for i, member in enumerate(members):
         forked = i + 1 < len(members) and member.fork != member.known.tick
         fork = f";f={member.fork}" if forked else ""

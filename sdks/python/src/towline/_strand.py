@@ -11,10 +11,11 @@ import threading
 from typing import NamedTuple
 
 from towline._clock import Clock
+from towline._cut import cover_own, surely_longer
 from towline._errors import ClockError, StrandEndedError
 from towline._known import Fork, Known, claims, merge, pruned, spine_of, tree
 from towline._labels import component
-from towline._reader import NO_LIMITS, Limits, Member, marks, read_last_member, read_members, tail, write_members
+from towline._reader import TICK_MAX, Limits, Member, marks, read_last_member, tail, write_members
 
 
 class Sent(NamedTuple):
@@ -23,9 +24,11 @@ class Sent(NamedTuple):
     tick: int
     clock: Clock
     answer_prefix: str
-    """Empty where the stamp was cut."""
+    """Empty where it cannot be told beforehand."""
     forks: int
     """How many bare forks the prefix names."""
+    cut: bool
+    """Does the stamp say less than the strand knows?"""
 
 
 class Strand:
@@ -98,31 +101,23 @@ class Strand:
     @classmethod
     def after(cls, head: str, sender: Clock, gap: bool) -> Strand:
         """A strand that starts from the stamp of a send."""
-        members = sender.members
-        last = members[-1]
-        tick, known = last.known.tick, last.known
-        fork = Fork(tick, detached=tick not in known.open and known.bare.mark(tick) is None)
-        text = sender.format()
-        if known.child(fork) is not None:
-            text = _without_fork(text, sender, fork)
-        forks_above = sum(m.known.forks_count() for m in members) - (not fork.detached)
-        return cls(text, head, (";d" if fork.detached else "") + (";g" if gap else ""), len(members) + 1, forks_above)
+        known = sender.members[-1].known
+        tick, text, forks = known.tick, sender.format(), sender.forks_count
+        bare = known.bare.mark(tick) is not None
+        detached = not bare and tick not in known.open
+        if not detached or tick in known.seen:
+            text = _without_fork(text, sender, Fork(tick, detached))
+        hop_marks = (";d" if detached else "") + (";g" if gap else "")
+        return cls(text, head, hop_marks, len(sender.members) + 1, forks - bare)
 
     @classmethod
     def resume(cls, clock: Clock) -> Strand:
         """The strand that a stamp is of, as it was then: for stores and tests."""
         members = clock.members
         own = members[-1]
-        above = write_members(clock.trace, members[:-1])
-        strand = cls(
-            above,
-            f"{own.component}/{own.nonce}",
-            marks(own),
-            len(members),
-            sum(m.known.forks_count() for m in members[:-1]),
-        )
+        strand = cls("", f"{own.component}/{own.nonce}", marks(own), len(members), 0)
         strand._known = own.known.copy()
-        strand._reread_above(clock.trace, members)
+        strand._rewrite_above(clock.trace, members)
         return strand
 
     @property
@@ -142,6 +137,11 @@ class Strand:
             self._tick()
             return Clock(self._text())
 
+    def tick(self) -> None:
+        """A local event whose stamp nobody asks for."""
+        with self._lock:
+            self._tick()
+
     def send(self, detached: bool = False) -> Clock:
         """The stamp to put on a call, a message or a spawned task.
 
@@ -160,17 +160,36 @@ class Strand:
             self._tick()
             known = self._known
             tick = known.tick
-            prefix = self._text()
+            long = surely_longer(known.bare, limits.header_bytes_max)
+            prefix = "" if long else self._text()
+            plain, forks = known.plain, self.forks_above + known.forks_count()
             known.bare.append(tick, tick, False)
-            text = self._text()
-            if not self.exceeds(limits, text):
-                return Sent(tick, Clock(text), prefix, self.forks_above + known.forks_count() - 1)
+            if not long:
+                text = f'{prefix};x="{tick}"' if plain else self._text()
+                if not self.exceeds(limits, text):
+                    return Sent(tick, Clock(text), prefix, forks, False)
             try:
-                cut = Clock(text).cut(limits.header_bytes_max, limits)
+                return self._cut(limits)
             except ClockError as error:
                 known.bare.remove(tick)
                 return error
-            return Sent(tick, cut, "", 0)
+
+    def _cut(self, limits: Limits) -> Sent:
+        """A send whose stamp does not fit. Where the own calls in flight are what is too long, they are covered
+        without writing them out: a strand may have thousands that are never answered."""
+        known = self._known
+        tick = known.tick
+        # Its list is the longest, and so the first to be covered, if it is longer than all that is above.
+        if self.depth <= limits.levels_max and tick <= TICK_MAX and surely_longer(known.bare, len(self._above)):
+            covered = cover_own(known, limits, self.forks_above)
+            if covered is not None:
+                text = self._text_with(covered)
+                if len(text) <= limits.header_bytes_max:
+                    covered.bare.remove(tick)
+                    forks = self.forks_above + covered.bare.count
+                    return Sent(tick, Clock(text), self._text_with(covered), forks, True)
+        clock = Clock(self._text()).cut(limits.header_bytes_max, limits)
+        return Sent(tick, clock, "", 0, True)
 
     def exceeds(self, limits: Limits, text: str) -> bool:
         """Would `limits` refuse its clock, which now reads `text`?"""
@@ -208,23 +227,28 @@ class Strand:
             callee = read_last_member(header[len(prefix) + 1 :].strip(" \t"), self.depth + 1, sent.forks, limits)
             if callee.detached:
                 raise ClockError("other_strand", "clock is of a detached strand")
-            if self._join(sent.tick, callee.known):
+            if self._join(sent, callee.known):
                 return callee.known.ended
-        clock = Clock.parse(header, self._above[5:13].rjust(32, "0"), limits)
+        clock = Clock.parse(header, self._above[5:13], limits)
         self._check_callee(sent.tick, clock)
         self.receive(clock)
         return clock.ended
 
-    def _join(self, tick: int, callee: Known) -> bool:
+    def _join(self, sent: Sent, callee: Known) -> bool:
         """Learns of a callee that brought no other news; false where the whole tree is needed for it."""
         with self._lock:
             self._check_running()
             own = self._known
-            if own.bare.mark(tick) is not False:
+            if own.bare.mark(sent.tick) is not False:
                 return False
-            own.bare.remove(tick)
+            own.bare.remove(sent.tick)
+            if sent.cut:
+                # The callee gives back what it was told: that more may be known of the calls before its own.
+                own.bare.mark_lossy_below(sent.tick)
+                for tick in [tick for tick in own.open if tick < sent.tick]:
+                    self._lose(tick)
             if not callee.complete:
-                own.open[tick] = pruned(callee)
+                own.open[sent.tick] = pruned(callee)
             own.tick += 1
             return True
 
@@ -240,16 +264,18 @@ class Strand:
         """What the call sent at `tick` did cannot be told: its answer had no clock, or one that was refused, or its
         body ended without the end's clock. No tick; nothing after the end."""
         with self._lock:
-            own = self._known
-            if own.ended:
-                return
-            call = own.open.get(tick)
-            if call is None:
-                own.bare.mark_lossy(tick)
-            elif not call.ended:
-                changed = call.copy()
-                changed.lossy = True
-                own.open[tick] = changed
+            if not self._known.ended:
+                self._lose(tick)
+
+    def _lose(self, tick: int) -> None:
+        own = self._known
+        call = own.open.get(tick)
+        if call is None:
+            own.bare.mark_lossy(tick)
+        elif not call.ended:
+            changed = call.copy()
+            changed.lossy = True
+            own.open[tick] = changed
 
     def end(self) -> Clock:
         """The last event; its stamp goes back to whoever waits."""
@@ -267,15 +293,17 @@ class Strand:
             raise StrandEndedError("the strand has ended")
 
     def _text(self) -> str:
-        known = self._known
+        return self._text_with(self._known)
+
+    def _text_with(self, known: Known) -> str:
         return f"{self._above}, {self._head}:{known.tick}{self._marks}{tail(known)}"
 
     def _learn(self, clock: Clock) -> None:
         """Merges as the whole tree, and never changes the own strand's tick, end or cut."""
-        trace, members, _ = read_members(self._text(), None, NO_LIMITS)
-        if clock.trace != trace or clock.members[0].nonce != members[0].nonce:
+        mine = Clock(self._text())
+        members = mine.members
+        if clock.trace != mine.trace or clock.members[0].nonce != members[0].nonce:
             raise ClockError("other_strand", "clock is not of this trace's first strand")
-        mine = Clock._of(trace, members)
         path = mine.path
         news = clock.known
         if claims(news, path) > self._known.tick:
@@ -284,9 +312,9 @@ class Strand:
         root = merge(tree(path, was), news)
         spine = _kept(root, path, was)
         self._known = spine[-1]
-        self._reread_above(trace, [m._replace(known=k) for m, k in zip(members, spine, strict=True)])
+        self._rewrite_above(mine.trace, [m._replace(known=k) for m, k in zip(members, spine, strict=True)])
 
-    def _reread_above(self, trace: int, members: list[Member]) -> None:
+    def _rewrite_above(self, trace: str, members: list[Member]) -> None:
         text = write_members(trace, members)
         self._above = text[: text.rindex(", ")]
         self.forks_above = sum(m.known.forks_count() for m in members[:-1])
