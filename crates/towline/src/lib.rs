@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 pub use towline_core::{
-    Call, CallEvent, Clock, ClockMode, Config, Context, Counters, InContext, Join, Kind, Observer, Order, Outcome,
-    Peer, Reason, SpanId, StrandEvent, Task, Towline, TraceFlags, TraceId, TracingObserver, Trust, bind, detach, fork,
+    Call, CallEvent, Clock, ClockMode, Config, Context, Counters, InContext, Join, Kind, Observer,
+    Order, Outcome, Peer, Reason, SpanId, StrandEvent, Task, Towline, TraceFlags, TraceId,
+    TracingObserver, Trust, bind, detach, fork,
 };
 #[cfg(feature = "reqwest")]
 pub use towline_reqwest::Propagate;

@@ -8,7 +8,7 @@
 //! use towline_core::Context;
 //! use towline_tower::ServerLayer;
 //! # use http::{Request, Response};
-//! # use http_body_util::Full;
+//! # use http_body_util::{BodyExt, Full};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let handler = service_fn(|_: Request<Full<&'static [u8]>>| async {
@@ -22,7 +22,8 @@
 //!     .body(Full::default())
 //!     .unwrap();
 //! let response = service.oneshot(request).await.unwrap();
-//! assert_eq!(response.into_body().into_inner(), "0af7651916cd43dd8448eb211c80319c");
+//! let body = response.into_body().collect().await.unwrap().to_bytes();
+//! assert_eq!(body, "0af7651916cd43dd8448eb211c80319c");
 //! # });
 //! ```
 
