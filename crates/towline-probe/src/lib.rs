@@ -43,6 +43,7 @@ pub use load::{Load, Summary};
 pub use probe::{Answer, Ids, Probe};
 pub use report::{Outcome, Report};
 pub use row::{Cell, Row};
+pub use show::show;
 pub use target::{ENTRY_BYTES_MAX, TargetError, target};
 pub use text::Charset;
 pub use topology::{

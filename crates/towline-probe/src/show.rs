@@ -5,7 +5,12 @@ const SHOWN_MAX: usize = 200;
 
 /// `text` with what could move a cursor or turn the reading direction escaped, cut after 200
 /// characters.
-pub(crate) fn show(text: &str) -> String {
+///
+/// ```
+/// assert_eq!(towline_probe::show("go\u{1b}[2J"), "go\\u{1b}[2J");
+/// ```
+#[must_use]
+pub fn show(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(4 * SHOWN_MAX));
     for (n, char) in text.chars().enumerate() {
         if n == SHOWN_MAX {
