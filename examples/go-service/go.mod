@@ -1,0 +1,7 @@
+module towline.invalid/examples/go-service
+
+go 1.24
+
+require towline.invalid/go v0.1.0
+
+replace towline.invalid/go => ../../sdks/go

@@ -1,0 +1,3 @@
+module towline.invalid/go
+
+go 1.24

@@ -1,0 +1,300 @@
+package towline
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// responseState is how far the response of an exchange has come.
+type responseState struct {
+	inner    http.ResponseWriter
+	answers  bool // the caller waits for a clock
+	status   int  // 0: the handler has said nothing yet
+	released bool // the head went down to inner
+	hijacked bool
+	gone     bool  // a write failed: nobody reads any more
+	length   int64 // Content-Length as the handler set it; -1 without one
+	held     *heldBody
+	heldSize int
+	fields   fieldsAtHead
+	clock    [1]string // backs the header field
+	trails   bool      // the end's clock goes into a trailer
+}
+
+// The sizes of net/http's own buffers: a body that stays within is sized, where the handler returns
+// before a flush. Holding back no more than they do, no sized body is ever made chunked.
+const (
+	heldMax1 = 2048 // HTTP/1
+	heldMax2 = 4096 // HTTP/2
+)
+
+type heldBody [heldMax2]byte
+
+var heldBodies = sync.Pool{New: func() any { return new(heldBody) }}
+
+func (x *exchange) heldMax() int {
+	if x.request.ProtoMajor >= 2 {
+		return heldMax2
+	}
+	return heldMax1
+}
+
+// Header implements [http.ResponseWriter].
+func (x *exchange) Header() http.Header { return x.inner.Header() }
+
+// Unwrap is for [http.ResponseController].
+func (x *exchange) Unwrap() http.ResponseWriter { return x.inner }
+
+// WriteHeader implements [http.ResponseWriter].
+func (x *exchange) WriteHeader(code int) {
+	final := code >= 200 && code <= 999 || code == http.StatusSwitchingProtocols
+	if !final || x.released {
+		x.inner.WriteHeader(code) // informational; or to be complained of
+	} else if x.status == 0 {
+		x.commit(code)
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.commit(http.StatusOK)
+	}
+	if !x.released {
+		size := x.heldSize + len(p)
+		switch {
+		case !bodyAllowed(x.status):
+			return 0, http.ErrBodyNotAllowed
+		case x.length >= 0 && int64(size) > x.length:
+			return 0, http.ErrContentLength
+		case size <= x.heldMax():
+			if x.held == nil {
+				x.held = heldBodies.Get().(*heldBody)
+			}
+			x.heldSize += copy(x.held[x.heldSize:], p)
+			return len(p), nil
+		}
+		x.release()
+	}
+	n, err := x.inner.Write(p)
+	x.gone = x.gone || err != nil
+	return n, err
+}
+
+// WriteString implements [io.StringWriter], which io.WriteString looks for.
+func (x *exchange) WriteString(s string) (int, error) {
+	if x.released {
+		n, err := io.WriteString(x.inner, s)
+		x.gone = x.gone || err != nil
+		return n, err
+	}
+	return x.Write([]byte(s))
+}
+
+// FlushError is what [http.ResponseController] looks for; it does not promise that flushing works.
+func (x *exchange) FlushError() error {
+	if x.status == 0 {
+		x.commit(http.StatusOK)
+	}
+	x.release()
+	return http.NewResponseController(x.inner).Flush()
+}
+
+// readFrom is for an inner writer that has a fast way for files.
+func (x *exchange) readFrom(src io.Reader) (n int64, err error) {
+	if !x.released {
+		// What may still be held, and one byte more: if that comes too, it releases the head.
+		room := int64(x.heldMax()-x.heldSize) + 1
+		n, err = io.Copy(writerOnly{x}, io.LimitReader(src, room))
+		if err != nil || n < room {
+			return n, err
+		}
+	}
+	more, err := x.inner.(io.ReaderFrom).ReadFrom(src)
+	x.gone = x.gone || err != nil
+	return n + more, err
+}
+
+// writerOnly hides readFrom from io.Copy.
+type writerOnly struct{ io.Writer }
+
+func bodyAllowed(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// commit takes the head as the handler has made it. It goes down at once, unless a clock is to go with
+// it of which it is not known yet whether it is the end's.
+func (x *exchange) commit(status int) {
+	x.status, x.length = status, -1
+	header := x.inner.Header()
+	x.addTraceResponse(header)
+	delete(header, keyClock) // that of another server's answer, where this one passes it on
+	if !x.answers {
+		x.release()
+		return
+	}
+	if declared := header["Content-Length"]; len(declared) > 0 {
+		if n, err := strconv.ParseInt(declared[0], 10, 64); err == nil && n >= 0 {
+			x.length = n
+		}
+	}
+	x.fields.keep(header)
+}
+
+// addTraceResponse tells the caller of its trace, where that is asked for.
+func (x *exchange) addTraceResponse(header http.Header) {
+	if x.towline.config.TraceResponse {
+		value := formatTraceparent(x.place.traceID, x.place.spanID, x.place.flags)
+		header.Add("Traceresponse", value)
+		header.Add("Server-Timing", "trace;desc="+value)
+	}
+}
+
+// release sends the head, and what was held of the body: with the clock of the end where the body's
+// length is known, else with the clock so far.
+func (x *exchange) release() {
+	if x.released {
+		return
+	}
+	x.released = true
+	if x.answers {
+		header := x.inner.Header()
+		late := x.fields.restore(header)
+		sized := x.length >= 0 || !bodyAllowed(x.status) || x.request.Method == http.MethodHead
+		x.putClock(header, sized)
+		x.inner.WriteHeader(x.status)
+		if late != nil {
+			clear(header)
+			for key, values := range late {
+				header[key] = values
+			}
+		}
+	} else {
+		x.inner.WriteHeader(x.status)
+	}
+	if x.heldSize > 0 {
+		_, err := x.inner.Write(x.held[:x.heldSize])
+		x.gone = x.gone || err != nil
+	}
+	x.drop()
+}
+
+// drop gives the memory of what was held back.
+func (x *exchange) drop() {
+	if x.held != nil {
+		heldBodies.Put(x.held)
+		x.held, x.heldSize = nil, 0
+	}
+}
+
+// putClock puts the clock into the head: ended, of the strand's end.
+func (x *exchange) putClock(header http.Header, ended bool) {
+	if ended {
+		x.place.strand.End()
+	}
+	if sharedCacheMayKeep(x.status, header) {
+		return
+	}
+	if x.setClock(header) && !ended && takesTrailers(x.request) {
+		x.trails = true
+		if !names(header["Trailer"], keyClock) {
+			header.Add("Trailer", keyClock)
+		}
+	}
+}
+
+func (x *exchange) setClock(header http.Header) bool {
+	text, cut, err := x.place.strand.stampHeader(x.towline.config.Limits)
+	if err != nil {
+		x.towline.dropped(WhatSend, reasonOf(err))
+		return false
+	}
+	if cut {
+		x.towline.dropped(WhatSend, ReasonCut)
+	}
+	x.clock[0] = text
+	header[keyClock] = x.clock[:]
+	return true
+}
+
+// finish ends the exchange, once next has returned or panicked.
+func (x *exchange) finish(returned bool) {
+	x.place.strand.End()
+	switch {
+	case !returned || x.hijacked:
+		x.drop()
+	case x.status == 0:
+		// net/http writes the head; the header is all that is needed of us.
+		header := x.inner.Header()
+		x.status = http.StatusOK
+		x.addTraceResponse(header)
+		delete(header, keyClock)
+		if x.answers {
+			x.putClock(header, true)
+		}
+	case !x.released:
+		x.length = int64(x.heldSize) // known now
+		x.release()
+	case x.trails:
+		delete(x.inner.Header(), keyClock)
+		x.setClock(x.inner.Header())
+	}
+	x.towline.strandEnded(&x.place, x.outcome(returned))
+}
+
+func (x *exchange) outcome(returned bool) Outcome {
+	switch {
+	case !returned:
+		return OutcomeError
+	case x.gone || x.request.Context().Err() != nil:
+		return OutcomeCancelled
+	case x.status >= http.StatusInternalServerError:
+		return OutcomeError
+	default:
+		return OutcomeOK
+	}
+}
+
+// sharedCacheMayKeep reports whether a response may be given to others than its caller, to whom its
+// clock would mean nothing.
+func sharedCacheMayKeep(status int, header http.Header) bool {
+	if status == http.StatusNotModified {
+		return true
+	}
+	for _, field := range header["Cache-Control"] {
+		for directive, rest, more := strings.Cut(field, ","); ; directive, rest, more = strings.Cut(rest, ",") {
+			name, _, _ := strings.Cut(strings.Trim(directive, " \t"), "=")
+			if strings.EqualFold(name, "public") || strings.EqualFold(name, "s-maxage") {
+				return true
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return false
+}
+
+// takesTrailers reports whether the caller reads what comes behind a streamed body.
+func takesTrailers(r *http.Request) bool {
+	return r.ProtoMajor >= 2 || r.ProtoAtLeast(1, 1) && names(r.Header["Te"], "trailers")
+}
+
+// names reports whether a list header has an element of that name, in any case.
+func names(fields []string, name string) bool {
+	for _, field := range fields {
+		for element, rest, more := strings.Cut(field, ","); ; element, rest, more = strings.Cut(rest, ",") {
+			bare, _, _ := strings.Cut(element, ";")
+			if strings.EqualFold(strings.Trim(bare, " \t"), name) {
+				return true
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return false
+}
