@@ -307,6 +307,22 @@ impl Call {
         self.tell(Some(Outcome::Error), None);
     }
 
+    /// The answer's trailers are in: their fields `raceway-clock`, as they came. What was still to
+    /// come of the callee after the head comes here, where the protocol has trailers.
+    pub fn trailers<'a>(&mut self, clocks: impl IntoIterator<Item = &'a [u8]>) {
+        if self.stage != Stage::Answered {
+            return;
+        }
+        let learnt = self.learn(clocks);
+        if let Err(Some(reason)) = learnt {
+            self.towline.dropped(reason);
+        }
+        if learnt == Ok(End::Came) {
+            self.stage = Stage::Done;
+        }
+        self.body_ended();
+    }
+
     /// The answer's body has ended, or nobody reads on.
     pub fn body_ended(&mut self) {
         if self.stage == Stage::Answered {

@@ -4,11 +4,11 @@ use std::task::{Context as Polling, Poll};
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use towline_core::Call;
+use towline_core::{Call, Headers, RACEWAY_CLOCK};
 
 pin_project! {
-    /// The body of an answer. Where the callee's end did not come with the head, what it did after
-    /// that cannot be told once the body has ended, or is dropped.
+    /// The body of an answer. Where the callee's end came neither with the head nor in a trailer,
+    /// what it did cannot be told once the body has ended, or is dropped.
     pub struct AnswerBody<B> {
         #[pin]
         inner: B,
@@ -32,8 +32,14 @@ impl<B: Body> Body for AnswerBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let frame = this.inner.poll_frame(polling);
-        if let Poll::Ready(None | Some(Err(_))) = &frame {
-            *this.call = None;
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(trailers), Some(call)) = (frame.trailers_ref(), this.call) {
+                    call.trailers(trailers.fields(RACEWAY_CLOCK));
+                }
+            }
+            Poll::Ready(None | Some(Err(_))) => *this.call = None,
+            Poll::Pending => {}
         }
         frame
     }

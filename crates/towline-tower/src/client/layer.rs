@@ -1,4 +1,6 @@
+use std::sync::Arc;
 use tower_layer::Layer;
+
 use towline_core::{Config, Setup, Towline};
 
 use super::service::Client;
@@ -10,6 +12,7 @@ use super::service::Client;
 #[derive(Clone, Debug, Default)]
 pub struct ClientLayer {
     setup: Setup,
+    host: Option<Arc<str>>,
 }
 
 impl ClientLayer {
@@ -37,6 +40,14 @@ impl ClientLayer {
         self.config(|config| config.propagate_to(hosts))
     }
 
+    /// The host that requests go to which name none themselves, as those of a tonic channel do. To
+    /// an unknown host no clock is sent.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<Arc<str>>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
     /// Any other setting: `.config(|config| config.clock(ClockMode::V2))`.
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(Config) -> Config) -> Self {
@@ -50,6 +61,7 @@ impl From<&Towline> for ClientLayer {
     fn from(towline: &Towline) -> Self {
         Self {
             setup: Setup::from(towline),
+            host: None,
         }
     }
 }
@@ -58,6 +70,6 @@ impl<S> Layer<S> for ClientLayer {
     type Service = Client<S>;
 
     fn layer(&self, inner: S) -> Client<S> {
-        Client::new(inner, self.setup.towline())
+        Client::new(inner, self.setup.towline(), self.host.clone())
     }
 }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::task::{Context as Polling, Poll};
 
 use http::header::HOST;
@@ -14,11 +15,17 @@ use super::future::AnswerFuture;
 pub struct Client<S> {
     inner: S,
     towline: Towline,
+    /// Of requests that name none.
+    host: Option<Arc<str>>,
 }
 
 impl<S> Client<S> {
-    pub(super) fn new(inner: S, towline: Towline) -> Self {
-        Self { inner, towline }
+    pub(super) fn new(inner: S, towline: Towline, host: Option<Arc<str>>) -> Self {
+        Self {
+            inner,
+            towline,
+            host,
+        }
     }
 
     /// The instance, for its counters.
@@ -37,8 +44,9 @@ impl<S> Client<S> {
                 .ok()
                 .map(str::to_owned)
         };
-        let host = authority.or_else(named).unwrap_or_default();
-        self.towline.begin_call(request.headers_mut(), &host)
+        let host = authority.or_else(named);
+        let host = host.as_deref().or(self.host.as_deref()).unwrap_or_default();
+        self.towline.begin_call(request.headers_mut(), host)
     }
 }
 

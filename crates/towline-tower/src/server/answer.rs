@@ -9,8 +9,9 @@ const CLOCK: HeaderName = HeaderName::from_static(RACEWAY_CLOCK);
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Ends the strand if the length of the body is known, and puts its clock on the head.
-pub(super) fn answer<B: Body>(context: &Context, response: &mut Response<B>) {
+/// Ends the strand if the length of the body is known, and puts its clock on the head. Whether the
+/// end is still to come, and may go into a trailer.
+pub(super) fn answer<B: Body>(context: &Context, response: &mut Response<B>) -> bool {
     let body = response.body();
     let sized = body.is_end_stream() || body.size_hint().exact().is_some();
     let outcome = outcome(response.status());
@@ -19,16 +20,18 @@ pub(super) fn answer<B: Body>(context: &Context, response: &mut Response<B>) {
     } else {
         context.answer_so_far()
     };
-    if let Some(clock) = clock.filter(|_| !may_be_shared(response)) {
-        put(response.headers_mut(), &clock);
+    let clock = clock.filter(|_| !may_be_shared(response));
+    if let Some(clock) = &clock {
+        put(response.headers_mut(), clock);
     }
     if context.towline().settings().trace_response {
         put_trace(response.headers_mut(), context);
     }
+    clock.is_some() && !sized
 }
 
 /// A server's own failure is an error; what the caller did wrong is not.
-pub(super) fn outcome(status: StatusCode) -> Outcome {
+fn outcome(status: StatusCode) -> Outcome {
     if status.is_server_error() {
         Outcome::Error
     } else {
@@ -56,7 +59,7 @@ fn may_be_shared<B>(response: &Response<B>) -> bool {
         || response.headers().get_all(CACHE_CONTROL).iter().any(shared)
 }
 
-fn put(headers: &mut HeaderMap, clock: &Clock) {
+pub(super) fn put(headers: &mut HeaderMap, clock: &Clock) {
     if let Ok(value) = HeaderValue::from_str(clock.as_str()) {
         headers.insert(CLOCK, value);
     }

@@ -38,21 +38,18 @@ where
         let this = self.project();
         let Some(scope) = this.scope else {
             let response = ready!(this.inner.poll(polling));
-            return Poll::Ready(
-                response.map(|response| response.map(|body| ResponseBody::new(body, None))),
-            );
+            return Poll::Ready(response.map(|response| response.map(ResponseBody::untouched)));
         };
         let result = ready!(scope.run(|| this.inner.poll(polling)));
-        let scope = this.scope.take();
-        Poll::Ready(match result {
-            Ok(mut response) => {
-                if let Some(scope) = &scope {
-                    answer(scope.context(), &mut response);
-                }
-                Ok(response.map(|body| ResponseBody::new(body, scope)))
+        Poll::Ready(match (result, this.scope.take()) {
+            (Ok(mut response), Some(scope)) => {
+                let end_to_come = answer(scope.context(), &mut response);
+                let owes_trailer = end_to_come && scope.has_trailers();
+                Ok(response.map(|body| ResponseBody::new(body, scope, owes_trailer)))
             }
-            Err(error) => {
-                if let Some(scope) = &scope {
+            (Ok(response), None) => Ok(response.map(ResponseBody::untouched)),
+            (Err(error), scope) => {
+                if let Some(scope) = scope {
                     scope.context().end(Outcome::Error);
                 }
                 Err(error)

@@ -1,4 +1,4 @@
-use http::Request;
+use http::{Request, Version};
 use towline_core::{Context, Outcome, Slot};
 use tracing::Span;
 
@@ -11,6 +11,7 @@ pub(super) struct Scope {
     context: Context,
     slot: Slot,
     span: Span,
+    has_trailers: bool,
 }
 
 impl Scope {
@@ -27,11 +28,17 @@ impl Scope {
             slot: Slot::new(context.clone()),
             context,
             span,
+            has_trailers: request.version() >= Version::HTTP_2,
         }
     }
 
     pub(super) fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Whether the protocol has trailers that every client takes.
+    pub(super) fn has_trailers(&self) -> bool {
+        self.has_trailers
     }
 
     pub(super) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
