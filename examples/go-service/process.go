@@ -20,7 +20,7 @@ const (
 
 // job is the body of a /process request, in either of its forms.
 type job struct {
-	Payload *string `json:"payload"`
+	Payload *string `json:"payload,omitempty"`
 	Mode    string  `json:"mode,omitempty"`
 	Calls   []call  `json:"calls,omitempty"`
 
