@@ -11,3 +11,8 @@ pub use towline_reqwest::Propagate;
 pub use towline_tower::{ClientLayer, ServerLayer};
 #[cfg(feature = "axum")]
 pub use towline_tower::{CurrentContext, NoContext};
+
+/// The project's README, whose Rust snippets are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ProjectReadme;
