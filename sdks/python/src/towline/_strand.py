@@ -239,7 +239,8 @@ class Strand:
         with self._lock:
             self._check_running()
             own = self._known
-            if own.bare.mark(sent.tick) is not False:
+            was_lost = own.bare.mark(sent.tick)
+            if was_lost is None:
                 return False
             own.bare.remove(sent.tick)
             if sent.cut:
@@ -248,7 +249,8 @@ class Strand:
                 for tick in [tick for tick in own.open if tick < sent.tick]:
                     self._lose(tick)
             if not callee.complete:
-                own.open[sent.tick] = pruned(callee)
+                rest = own.open[sent.tick] = pruned(callee)
+                rest.lossy = (rest.lossy or was_lost) and not rest.ended
             own.tick += 1
             return True
 
