@@ -129,6 +129,7 @@ pub(crate) async fn run(args: &RunArgs, out: &mut Out) -> Exit {
     let own_instances =
         args.start.free_ports || std::env::var_os(FAULT).is_some_and(|fault| !fault.is_empty());
     let plan = Plan::new(&args.start, wanted, own_instances, Some(me.clone()))?;
+    let places = Places::known(&args.start.state)?;
     let interrupted = interrupted()?;
     let exit = {
         let work = async {
@@ -138,7 +139,7 @@ pub(crate) async fn run(args: &RunArgs, out: &mut Out) -> Exit {
                     Failure::not_reached(format!("{name} was not started")).because(reason);
                 return Err(failure.hint("every pattern needs all services that it names"));
             }
-            let topology = calls.topology(&probe, &Places::of(&started.places))?;
+            let topology = calls.topology(&probe, &places.with(&started.places))?;
             run_at(&probe, topology, out).await
         };
         tokio::select! {
@@ -189,10 +190,10 @@ async fn stop_records(state: &State, records: Vec<Record>, out: &mut Out) -> Vec
             ));
             continue;
         }
-        state.forget(&record);
+        state.forget_with_log(&record);
         stopped.push(record);
     }
-    gone.iter().for_each(|record| state.forget(record));
+    gone.iter().for_each(|record| state.forget_with_log(record));
     stopped
 }
 

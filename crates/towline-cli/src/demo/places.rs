@@ -144,13 +144,11 @@ impl Places {
         ))
     }
 
-    pub(crate) fn of(places: &[Place]) -> Self {
-        Self(
-            places
-                .iter()
-                .map(|place| (place.name, place.url.clone()))
-                .collect(),
-        )
+    /// These places, where they are others.
+    pub(crate) fn with(mut self, places: &[Place]) -> Self {
+        self.0
+            .extend(places.iter().map(|place| (place.name, place.url.clone())));
+        self
     }
 
     /// Where a service is; its own port where nobody knows better.

@@ -152,10 +152,14 @@ impl State {
         write().map_err(|error| self.failure("cannot be written").because(error))
     }
 
-    /// Takes a record out, and its log if that was kept here.
+    /// Takes a record out; what is already gone needs no removing.
     pub(crate) fn forget(&self, record: &Record) {
-        // What is already gone needs no removing.
         let _ = std::fs::remove_file(self.path(record));
+    }
+
+    /// Takes a record out, and its log if that was kept here.
+    pub(crate) fn forget_with_log(&self, record: &Record) {
+        self.forget(record);
         if record.log.starts_with(&self.dir) {
             let _ = std::fs::remove_file(&record.log);
         }
@@ -240,6 +244,8 @@ mod tests {
         assert_eq!(state.records().unwrap(), std::slice::from_ref(&record));
         state.forget(&record);
         assert_eq!(state.records().unwrap(), []);
+        assert!(log.exists());
+        state.forget_with_log(&record);
         assert!(!log.exists());
     }
 
@@ -249,7 +255,7 @@ mod tests {
         let log = logs.0.join("go.log");
         std::fs::write(&log, "x").unwrap();
         let state = folder.state().unwrap();
-        state.forget(&record(log.clone()));
+        state.forget_with_log(&record(log.clone()));
         assert!(log.exists());
     }
 

@@ -1,0 +1,2 @@
+//! The demo services, really.
+fn main() {}
