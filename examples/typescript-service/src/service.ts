@@ -5,6 +5,13 @@ import { type Call, processRequest, testRequest } from "./request.js";
 
 const CALL_MS_MAX = 5_000;
 
+/** How a call went. */
+interface Called {
+	status: number | null;
+	answer: unknown;
+	error: string | null;
+}
+
 /** A service of four, as spec/services.md describes it. */
 export function service(instance: Towline, wire: Wire): Express {
 	const { serviceName, instance: name } = instance.config;
@@ -19,14 +26,17 @@ export function service(instance: Towline, wire: Wire): Express {
 		});
 
 	const call = async ({ url, body }: Call) => {
-		const seen = { status: null, answer: null, error: null };
-		const { result, sent } = await wire.record(async () => {
-			const response = await post(url, body);
-			const { status } = response;
-			const answer: unknown = await response.json();
-			return { status, answer };
+		const seen: Called = { status: null, answer: null, error: null };
+		const sent = await wire.record(async () => {
+			try {
+				const response = await post(url, body);
+				seen.status = response.status;
+				seen.answer = await response.json();
+			} catch (error) {
+				seen.error = reasonOf(error);
+			}
 		});
-		return { url: url.href, ...sent, ...seen, ...result };
+		return { url: url.href, ...sent, ...seen };
 	};
 
 	const app = express();
@@ -75,4 +85,9 @@ export function service(instance: Towline, wire: Wire): Express {
 	};
 	app.use(refuse);
 	return app;
+}
+
+/** `fetch` tells why in the cause of its error. */
+function reasonOf(error: unknown): string {
+	return error instanceof Error ? String(error.cause ?? error) : String(error);
 }

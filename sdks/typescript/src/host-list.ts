@@ -56,15 +56,14 @@ export const PRIVATE_HOSTS: HostRules = {
 
 /** Does one of the lists name `host`? Its case, a trailing dot and a port do not matter. */
 export function isListed(host: string, lists: readonly HostRules[]): boolean {
+	if (lists.some((rules) => rules.all)) return true; // one that cannot be read, too
 	const name = hostOf(host);
 	if (name === undefined) return false;
 	const address = parseAddress(name);
-	return lists.some(
-		(rules) =>
-			rules.all ||
-			(address === undefined
-				? fitsName(name, rules)
-				: rules.blocks.some((block) => isInside(address, block))),
+	return lists.some((rules) =>
+		address === undefined
+			? fitsName(name, rules)
+			: rules.blocks.some((block) => isInside(address, block)),
 	);
 }
 
