@@ -5,10 +5,10 @@ use std::fmt;
 
 use crate::clock::{Clock, CutError};
 use crate::context::Context;
+#[cfg(feature = "http")]
+use crate::headers::{RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
 use crate::strand::Fork;
-#[cfg(feature = "http")]
-use crate::towline::{RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
 use crate::trace_context::Traceparent;
 use crate::{ClockMode, ClockV1, Settings, SpanId, StrandError, Towline};
 
@@ -145,6 +145,18 @@ impl Towline {
             self.dropped(Reason::TracestateTooLong);
         }
         member
+    }
+}
+
+impl Context {
+    /// Begins one attempt of a call to `host` (a name or an address, with or without a port), by
+    /// the settings of this context's instance: for clients that have no middleware yet.
+    ///
+    /// After the strand's end the first call, event or fork starts the work after the answer: one
+    /// new strand from the end's stamp, with a span of its own.
+    #[must_use = "a call that is dropped is one that was given up"]
+    pub fn call(&self, host: &str) -> Call {
+        self.towline().call_from(self, host)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::call::Call;
 use crate::clock::Clock;
 use crate::observer::{Kind, Outcome, StrandEvent};
 use crate::strand::{Fork, Strand};
@@ -12,8 +11,8 @@ use crate::{ClockMode, ClockV1, SpanId, Towline, TraceContext, TraceFlags, Trace
 /// The place of running code in its trace: its span, and the strand that orders its events.
 ///
 /// Cheap to clone; all clones are one place. A context whose strand has ended may still be current
-/// in code that goes on after the answer: what it does then is a strand of its own, see
-/// [`Context::call`].
+/// in code that goes on after the answer: what it does then is a strand of its own: its first event, call or
+/// fork starts the work after the answer, one new strand from the end's stamp, with a span of its own.
 #[derive(Clone)]
 pub struct Context(Arc<Place>);
 
@@ -188,16 +187,6 @@ impl Context {
     /// As [`Strand::receive`](crate::Strand::receive).
     pub fn receive(&self, stamp: &Clock) -> Result<(), crate::StrandError> {
         self.live().state().strand.receive(stamp)
-    }
-
-    /// Begins one attempt of a call to `host` (a name or an address, with or without a port), by
-    /// the settings of this context's instance: for clients that have no middleware yet.
-    ///
-    /// After the strand's end the first call, event or fork starts the work after the answer: one
-    /// new strand from the end's stamp, with a span of its own.
-    #[must_use = "a call that is dropped is one that was given up"]
-    pub fn call(&self, host: &str) -> Call {
-        self.0.towline.clone().call_from(self, host)
     }
 
     /// Forks an attached child strand: a task that is joined later. It has a span of its own.

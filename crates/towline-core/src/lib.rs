@@ -14,6 +14,7 @@
 //!
 //! The names are those of `spec/api.md`, the same in every port.
 
+mod accept;
 mod call;
 mod clock;
 mod clock_v1;
@@ -21,6 +22,7 @@ mod config;
 mod context;
 mod counters;
 mod current;
+mod headers;
 mod host_list;
 mod id;
 mod limits;
@@ -37,6 +39,7 @@ pub use config::{ClockMode, Config, Peer, Settings, Trust};
 pub use context::{Context, Joining, Task};
 pub use counters::Counters;
 pub use current::{Entered, Forked, InContext, Join, Scoped, Slot, bind, detach, fork};
+pub use headers::{Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
 pub use host_list::{HostList, HostListError};
 pub use id::{SpanId, TraceFlags, TraceId};
 pub use limits::Limits;
@@ -45,7 +48,7 @@ pub use observer::{
 };
 pub use setup::Setup;
 pub use strand::{Component, Fork, Strand};
-pub use towline::{Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE, Towline};
+pub use towline::Towline;
 pub use trace_context::{
     Incoming, TraceContext, Traceparent, TraceparentError, Tracestate, TracestateError, read,
 };

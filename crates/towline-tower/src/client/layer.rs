@@ -5,7 +5,7 @@ use towline_core::{Config, Setup, Towline};
 
 use super::service::Client;
 
-/// The layer around clients; see [the module](self).
+/// The layer around clients; see [the module](crate::client).
 ///
 /// Inside a request it is that request's service and instance that call; what is set here decides
 /// where clocks go, and names the traces that begin with a call.

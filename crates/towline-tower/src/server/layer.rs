@@ -4,12 +4,9 @@ use http::Extensions;
 use tower_layer::Layer;
 use towline_core::{Config, Setup, Towline};
 
-use super::service::Server;
+use super::service::{PeerAddress, Server};
 
-/// Finds the address of the peer in a request's extensions.
-pub(super) type PeerAddress = fn(&Extensions) -> Option<IpAddr>;
-
-/// The layer around servers; see [the module](self).
+/// The layer around servers; see [the module](crate::server).
 ///
 /// Its clones, and all services that it makes, share one [`Towline`], which is made when the first
 /// of them is.

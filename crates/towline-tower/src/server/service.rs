@@ -1,13 +1,16 @@
+use std::net::IpAddr;
 use std::task::{Context as Polling, Poll};
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 use towline_core::{Peer, Towline};
 
 use super::future::ResponseFuture;
-use super::layer::PeerAddress;
 use super::scope::Scope;
+
+/// Finds the address of the peer in a request's extensions.
+pub(super) type PeerAddress = fn(&Extensions) -> Option<IpAddr>;
 
 /// A service whose requests have a context; made by [`ServerLayer`](super::ServerLayer).
 #[derive(Clone, Debug)]
