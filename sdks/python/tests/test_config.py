@@ -1,6 +1,5 @@
 """Settings, hosts, the process's own propagator."""
 
-import os
 import subprocess
 import sys
 
@@ -91,8 +90,8 @@ def test_options_that_cannot_be() -> None:
         Config(environ={}, propagate_to=["not a host!"])
 
 
-INTERNAL = """localhost LOCALHOST localhost. 127.0.0.1 127.9.9.9 ::1 [::1] 10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1
-fc00::1 fd12::1 169.254.1.1 fe80::1 fe80::1%eth0 ::ffff:10.0.0.1 ::ffff:127.0.0.1 db my-service a_b
+INTERNAL = """localhost LOCALHOST localhost. 127.0.0.1 127.9.9.9 ::1 [::1] 10.1.2.3 172.16.0.1 172.31.255.255
+192.168.1.1 fc00::1 fd12::1 169.254.1.1 fe80::1 fe80::1%eth0 ::ffff:10.0.0.1 ::ffff:127.0.0.1 db my-service a_b
 printer.local db.internal web.default.svc web.default.svc.cluster.local Web.Internal.""".split()
 EXTERNAL = """example.com 8.8.8.8 172.32.0.1 172.15.255.255 192.169.0.1 11.0.0.1 2001:db8::1 ::ffff:8.8.8.8 notlocal.com
 local.example xinternal.com svc.com 2130706433 0x7f000001 127.1""".split()
@@ -160,7 +159,6 @@ def test_ids_are_random_and_not_those_of_the_application() -> None:
     assert (len(new_span_id()), len(new_trace_id())) == (16, 32)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_worker_gives_out_other_ids() -> None:
     program = """
 import os

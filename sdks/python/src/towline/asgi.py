@@ -111,11 +111,7 @@ class _Response:
         last = (body and not message.get("more_body", False)) or kind == "http.response.pathsend"
         if self._held is not None and (body or last):
             await self._send_head(whole=last)
-        try:
-            await self._send(message)
-        except OSError:
-            self.gone = True
-            raise
+        await self._pass_on(message)
         if last:
             self._context.end(self.outcome())
 
@@ -139,7 +135,14 @@ class _Response:
             fields = [(name, value) for name, value in fields if bytes(name).lower() != CLOCK.encode()]
         added = answer_fields(self._context, head)
         fields += [(name.encode(), value.encode("latin-1")) for name, value in added]
-        await self._send({**message, "headers": fields})
+        await self._pass_on({**message, "headers": fields})
+
+    async def _pass_on(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            self.gone = True
+            raise
 
 
 def _has(message: Message, name: bytes, value: bytes) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.util.retry import Retry
 
 from towline._context import Call, current
@@ -76,6 +77,9 @@ class _Adapter(BaseAdapter):
         if propagator.config.disabled or (outer is not None and outer.request is request):
             return self._inner.send(request, *args, **kwargs)
         attempt = _Attempt(request, propagator)
+        retries = getattr(getattr(self._inner, "max_retries", None), "total", 0)
+        if retries:
+            request.headers = _Headers(request.headers, attempt.copies)
         _attempt.set(attempt)
         try:
             response = self._inner.send(request, *args, **kwargs)
@@ -84,6 +88,8 @@ class _Adapter(BaseAdapter):
             raise
         finally:
             _attempt.set(outer)
+            if retries:
+                request.headers = CaseInsensitiveDict(request.headers)
         attempt.call.answered(_clocks(response.raw, response.headers), response.status_code)
         return response
 
@@ -97,15 +103,16 @@ class _Adapter(BaseAdapter):
 class _Attempt:
     """The attempt that is on its way in this thread."""
 
-    __slots__ = ("_host", "_propagator", "call", "request")
+    __slots__ = ("_host", "_propagator", "call", "copies", "request")
 
     def __init__(self, request: requests.PreparedRequest, propagator: Propagator) -> None:
         self.request = request
         self._propagator = propagator
         self._host = urllib.parse.urlsplit(request.url or "").hostname or ""
+        self.copies: list[CaseInsensitiveDict[str]] = [request.headers]
         self.call: Call = self._begin()
 
-    def again(self, response: Any) -> None:
+    def again(self, response: BaseHTTPResponse | None) -> None:
         """urllib3 sends the request once more."""
         if response is None:
             self.call.failed()
@@ -115,11 +122,24 @@ class _Attempt:
 
     def _begin(self) -> Call:
         call = self._propagator.call(self._host)
-        headers = self.request.headers
-        for name in HEADER_NAMES:
-            headers.pop(name, None)
-        headers.update(call.headers)
+        for headers in self.copies:
+            for name in HEADER_NAMES:
+                headers.pop(name, None)
+            headers.update(call.headers)
         return call
+
+
+class _Headers(CaseInsensitiveDict[str]):
+    """The fields of a request on its way. urllib3 sends a copy of them, so a further attempt is written to its copies
+    as well."""
+
+    def __init__(self, fields: Mapping[str, str], copies: list[CaseInsensitiveDict[str]]) -> None:
+        super().__init__(fields)
+        self._copies = copies
+        copies.append(self)
+
+    def copy(self) -> _Headers:
+        return _Headers(self, self._copies)
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("towline_requests_attempt", default=None)
