@@ -134,10 +134,14 @@ pub(crate) async fn run(args: &RunArgs, out: &mut Out) -> Exit {
     let exit = {
         let work = async {
             let started = start::start(&state, &plan, out).await?;
-            if let Some((name, reason)) = started.failures.first() {
-                let failure =
-                    Failure::not_reached(format!("{name} was not started")).because(reason);
-                return Err(failure.hint("every pattern needs all services that it names"));
+            if let Some(((name, reason), others)) = started.failures.split_first() {
+                for (name, reason) in others {
+                    out.note(format_args!("error: {name} was not started: {reason}"));
+                }
+                let failure = Failure::not_reached(format!("{name} was not started"));
+                return Err(failure
+                    .because(reason)
+                    .hint("a probe needs every service that it names"));
             }
             let topology = calls.topology(&probe, &places.with(&started.places))?;
             run_at(&probe, topology, out).await

@@ -1,2 +1,16 @@
-//! The demo services, really.
-fn main() {}
+//! The four demo services, really: every fault is found, every shape is kept, and only what was
+//! started is stopped.
+//!
+//! Needs the toolchains of all four languages, so it runs when it is asked for:
+//! `cargo test -p towline-cli --test services`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in tests a panic is the answer"
+)]
+
+mod demo;
+mod faults;
+mod lifecycle;
+mod shapes;
