@@ -105,6 +105,7 @@ function blockBits(length: string, text: string, address: Address): number | und
  * where it is no host.
  */
 function hostOf(host: string): string | undefined {
+	if (/[/?#@\\\s]/.test(host)) return undefined; // a URL, or part of one
 	const isBareIpv6 = parseAddress(host) !== undefined && host.includes(":");
 	try {
 		const { hostname } = new URL(

@@ -1,7 +1,7 @@
 import { Clock } from "./clock.js";
 import { ClockError, type ClockReason } from "./clock-error.js";
 import { type ClockTree, type Hop, spineOf, stepTo } from "./clock-tree.js";
-import { cover, joinSpine } from "./cut.js";
+import { cover, cutTree, joinSpine } from "./cut.js";
 import {
 	bareRun,
 	countForks,
@@ -99,6 +99,9 @@ export class Strand {
 	private ownForks = 0;
 	/** What the tracestate member says of the hops above, once it was needed. */
 	private shortAbove: { readonly text: string | undefined } | undefined;
+
+	/** The clock without the own list of forks, once its tree was needed. */
+	private bare: Clock | undefined;
 
 	private constructor(
 		/** Last 8 hex digits of the trace id. */
@@ -207,7 +210,7 @@ export class Strand {
 	 *   happened. Nothing is changed then.
 	 */
 	receive(clock: Clock): Clock {
-		const { tree } = this.clock.read;
+		const tree = this.tree();
 		const theirs = clock.read.tree;
 		if (
 			theirs.trace !== tree.trace ||
@@ -365,16 +368,15 @@ export class Strand {
 		const read = readClock(header, limits, this.trace);
 		if (typeof read === "string") return read;
 		const { hops } = read.tree;
+		const own = this.tree().hops;
 		const callee = hops[this.level];
 		const isOurs =
 			hops.length === this.level + 1 &&
 			callee?.fork === fork.tick &&
 			!callee.detached &&
-			this.clock.hops.every((hop, i) => isSameHop(hop, hops[i]));
+			own.every((hop, i) => isSameHop(hop, hops[i])) &&
+			claims(read.tree.root, own) <= this.ticks;
 		if (!isOurs) return "other_strand";
-		if (claims(read.tree.root, this.clock.hops) > this.ticks) {
-			return "other_strand";
-		}
 		if (!this.isEnded) this.receive(new Clock(read));
 		return read.own.ended;
 	}
@@ -392,7 +394,7 @@ export class Strand {
 			if (header.length <= limits.bytes) return { header, isCut: false };
 		}
 		try {
-			return { header: this.clock.cut(limits.bytes, limits), isCut: true };
+			return { header: cutTree(this.tree(), limits), isCut: true };
 		} catch (error) {
 			return refusalOf(error);
 		}
@@ -432,6 +434,18 @@ export class Strand {
 	private get own(): Known {
 		const { ticks: tick, isEnded: ended, open, seen } = this;
 		return { tick, ended, lossy: false, open, seen };
+	}
+
+	/**
+	 * The clock as a tree. Only the hops above are read from their text, and only
+	 * when that has changed.
+	 */
+	private tree(): ClockTree {
+		this.bare ??= new Clock(this.above + this.labels + this.ticks + this.marks);
+		const { tree } = this.bare.read;
+		const spine = spineOf(tree);
+		spine[spine.length - 1] = this.own;
+		return { ...tree, root: joinSpine(spine, tree.hops) };
 	}
 
 	/** Makes ready for a change: a stamp that was given away keeps its list. */
@@ -475,13 +489,13 @@ export class Strand {
 		this.open = open.slice();
 		this.seen = seen;
 		this.ownForks = countForks(open) + countForks(seen);
-		spine[last] = this.own;
+		spine[last] = { ...this.own, open: NONE, seen: NONE };
 		const root = joinSpine(spine, was.hops);
 		const text = writeClock({ ...was, root });
 		this.above = text.slice(0, text.lastIndexOf(", "));
 		this.shortAbove = undefined;
-		this.aboveForks =
-			countForks(root.open) + countForks(root.seen) - this.ownForks;
+		this.bare = undefined;
+		this.aboveForks = countForks(root.open) + countForks(root.seen);
 	}
 }
 
