@@ -48,7 +48,7 @@ func (s *Strand) tryEnd() bool {
 // joinStrand learns all that child knows, which was forked attached at t in this process and has ended.
 func (s *Strand) joinStrand(t uint32, child *Strand) {
 	child.mu.Lock()
-	end, plain := child.own, child.above == nil
+	end, plain := child.own, child.above == nil && child.first == s.first
 	var whole *lineage
 	if !plain {
 		whole = child.lineage()
