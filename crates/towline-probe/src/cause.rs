@@ -62,6 +62,8 @@ pub enum Cause {
     ClockIgnored,
     /// The service keeps no clock.
     ClockOff,
+    /// A call was sent with a clock of v1.
+    ClockV1,
     /// The answer brought no clock.
     AnswerWithoutClock,
     /// The answer brought a clock from before the work.
@@ -274,6 +276,14 @@ impl Cause {
                 why: "the service keeps no clock: it is switched off, or speaks W3C Trace Context alone",
                 fix: Fix::Text("TOWLINE_CLOCK=auto, and TOWLINE_DISABLED unset"),
             },
+            Self::ClockV1 => Words {
+                code: "TW-P029",
+                headline: "V1 CLOCK",
+                why: "a clock of v1 counts for each service, and cannot tell concurrent handlers of one service apart",
+                fix: Fix::Text(
+                    "TOWLINE_CLOCK=auto writes v2, and v1 only inside a request that came with v1",
+                ),
+            },
             Self::AnswerWithoutClock => Words {
                 code: "TW-P031",
                 headline: "ANSWER WITHOUT CLOCK",
@@ -389,7 +399,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const ALL: [Cause; 34] = [
+    const ALL: [Cause; 35] = [
         Cause::NoAnswer,
         Cause::NoReport,
         Cause::TraceparentNotSent,
@@ -414,6 +424,7 @@ mod tests {
         Cause::ClockForeign,
         Cause::ClockIgnored,
         Cause::ClockOff,
+        Cause::ClockV1,
         Cause::AnswerWithoutClock,
         Cause::AnswerStale,
         Cause::AnswerForeign,

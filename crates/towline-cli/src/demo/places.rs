@@ -92,9 +92,9 @@ pub(crate) fn port(name: Name, ports: &[PortOf]) -> u16 {
 async fn look_for(client: &Client, records: &[Record], name: Name, port: u16) -> Place {
     let alive = records
         .iter()
-        .filter(|record| record.name == name && record.process.is_alive());
+        .filter(|record| record.name == name && record.process.is_alive() && !record.is_orphan());
     let (of_runs, of_up): (Vec<&Record>, Vec<&Record>) =
-        alive.partition(|record| record.is_of_a_run());
+        alive.partition(|record| record.owner.is_some());
     if let Some((record, url)) = of_up
         .iter()
         .find_map(|record| Some((*record, record.url.clone()?)))

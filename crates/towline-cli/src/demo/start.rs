@@ -14,6 +14,7 @@ use super::name::Name;
 use super::places::{Place, StartedBy, look, port};
 use super::process::{ProcessId, stop_all};
 use super::state::{Record, State};
+use super::stop_records;
 use crate::args::{PortOf, StartArgs};
 use crate::failure::Failure;
 use crate::http::{self, Found, health};
@@ -81,6 +82,8 @@ struct Starting {
 pub(crate) async fn start(state: &State, plan: &Plan, out: &mut Out) -> Result<Started, Failure> {
     let client = http::client().map_err(|error| Failure::system("cannot look").because(error))?;
     let lock = state.lock(out).await?;
+    let orphans = state.records()?.into_iter().filter(Record::is_orphan);
+    stop_records(state, orphans.collect(), out).await;
     let mut started = Started::default();
     let mut missing = Vec::new();
     for place in look(&client, state, &plan.names, &plan.ports).await? {

@@ -37,6 +37,11 @@ impl Record {
     pub(crate) fn is_of_a_run(&self) -> bool {
         self.owner.as_ref().is_some_and(ProcessId::is_alive)
     }
+
+    /// Whether the `run` that should have stopped it is no more.
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| !owner.is_alive())
+    }
 }
 
 /// The folder: only its user may write in it.

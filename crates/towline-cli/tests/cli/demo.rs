@@ -1,7 +1,8 @@
 //! `towline demo` with services that are scripts.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::folder::Folder;
 use crate::server::{answering, nobody, response};
@@ -189,31 +190,64 @@ fn a_folder_without_services_is_not_found() {
     assert!(ran.stderr.contains("cannot run "), "{}", ran.stderr);
 }
 
-#[test]
-fn a_run_that_is_interrupted_stops_what_it_started_and_exits_with_130() {
-    let folder = Folder::new("interrupted");
+/// A run whose one service has started and never becomes healthy; and the file with its process id.
+fn run_of_a_sleeper(folder: &Folder) -> (Child, PathBuf) {
     folder.script("go-service/setup.sh", "");
     folder.script(
         "go-service/start.sh",
         "echo $$ > new; mv new pid; exec sleep 600",
     );
-    let mut command = demo_command(&folder, &["run", "--free-ports", "--", "go"]);
-    let mut child = command
+    let mut command = demo_command(folder, &["run", "--free-ports", "--", "go"]);
+    let child = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let pid = folder.path().join("go-service/pid");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !pid.exists() {
-        assert!(std::time::Instant::now() < deadline);
+        assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }
+    (child, pid)
+}
+
+#[test]
+fn a_run_that_is_interrupted_stops_what_it_started_and_exits_with_130() {
+    let folder = Folder::new("interrupted");
+    let (mut child, pid) = run_of_a_sleeper(&folder);
     let interrupt = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
     assert!(interrupt.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!is_running(&pid));
+}
+
+#[test]
+fn what_a_killed_run_left_is_stopped_by_down() {
+    let folder = Folder::new("killed");
+    let (mut child, pid) = run_of_a_sleeper(&folder);
+    // The record is written right after the start; until then there is nothing to find.
+    let records = || {
+        std::fs::read_dir(folder.path().join("state"))
+            .unwrap()
+            .flatten()
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !records().any(|file| file.path().extension().is_some_and(|kind| kind == "json")) {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(is_running(&pid));
+    let down = demo(&folder, &["down", "--only", "go"]);
+    assert!(
+        down.stdout.starts_with("stopped go (pid "),
+        "{}",
+        down.stdout
+    );
     assert!(!is_running(&pid));
 }
 

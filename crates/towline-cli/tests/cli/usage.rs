@@ -1,5 +1,8 @@
 //! Help, and what is not understood.
 
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
 use crate::towline::{command, finish, towline};
 
 const COMMANDS: [&[&str]; 10] = [
@@ -73,12 +76,12 @@ fn a_typo_is_answered_with_the_word_that_was_meant() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = UnixStream::pair().unwrap();
     drop(reader);
     let ran = finish(
         command()
             .args(["clock", "show", "v2;t=1c80319c, ts#1/a3f9c21b:2"])
-            .stdout(writer),
+            .stdout(OwnedFd::from(writer)),
     );
     assert_eq!((ran.exit, ran.stderr.as_str()), (Some(0), ""));
 }

@@ -60,6 +60,16 @@ impl Check<'_> {
                     "MISSING",
                 ));
             }
+            Stamp::Bad(_)
+                if edge
+                    .sent()
+                    .clock
+                    .as_deref()
+                    .is_some_and(|clock| clock.starts_with("v1;")) =>
+            {
+                let what = "with a clock of v1".to_owned();
+                return Some((by_caller(Cause::ClockV1, what), "V1"));
+            }
             Stamp::Bad(error) => {
                 let what = format!("with a clock that nobody may read: {error}");
                 return Some((by_caller(Cause::ClockMalformed, what), "MALFORMED"));

@@ -188,6 +188,7 @@ fn middleware_that_is_wrong_in_other_ways_is_told_apart() {
         (Bug::IgnoresClock, Cause::ClockIgnored, Place::At(2)),
         (Bug::NoClock, Cause::ClockOff, Place::At(2)),
         (Bug::ForeignClock, Cause::ClockForeign, between(2, 3)),
+        (Bug::WritesV1, Cause::ClockV1, between(2, 3)),
         (Bug::Gibberish, Cause::ClockMalformed, between(2, 3)),
         (Bug::NeverEnds, Cause::AnswerNotEnded, Place::At(2)),
         (Bug::AnswersEarly, Cause::AnswerStale, Place::At(2)),

@@ -43,6 +43,8 @@ pub(crate) enum Bug {
     RepeatsClock,
     /// The clock of a strand elsewhere.
     ForeignClock,
+    /// A clock of v1.
+    WritesV1,
     /// Bytes that are no clock.
     Gibberish,
     /// The answer's clock is not ended.
@@ -438,6 +440,9 @@ impl Service {
                 "v2;t={:08x}, other#o/00000001:1;x=\"1\"",
                 self.trace_id as u32
             ));
+        }
+        if self.has(Bug::WritesV1) {
+            clock = Some("v1;e30".to_owned());
         }
         if self.has(Bug::Gibberish) {
             clock = Some("v2;t=1c80319c, \x1b[31m".to_owned());
