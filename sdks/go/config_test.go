@@ -140,9 +140,11 @@ func TestDefaultIsOneForTheProcess(t *testing.T) {
 	if call.place == nil || call.towline != Default() || !call.began {
 		t.Errorf("a call without a place is %+v", call)
 	}
-	handler := Handler(http.NotFoundHandler(), WithLogger(discard), WithDisabled(true))
-	if _, wrapped := handler.(interface{ towline() }); wrapped || Transport(below, WithLogger(discard), WithDisabled(true)) != http.RoundTripper(below) {
-		t.Error("a disabled instance wraps something")
+	if _, wrapped := Handler(http.NotFoundHandler(), WithLogger(discard), WithDisabled(true)).(*handler); wrapped {
+		t.Error("a disabled instance wraps a handler")
+	}
+	if Transport(below, WithLogger(discard), WithDisabled(true)) != http.RoundTripper(below) {
+		t.Error("a disabled instance wraps a transport")
 	}
 }
 

@@ -22,7 +22,7 @@ type member struct {
 	explicitNext bool
 	nextInOpen   bool // x names that tick among the attached forks
 	nextInSeen   bool
-	own          forkAt // where x names the last tick among the attached forks
+	own          forkAt // where x names the last tick: among the attached forks, else among the detached
 }
 
 // forkAt is where in a clock's text its last member's list names the fork of that member's last tick.
@@ -301,6 +301,7 @@ func (s *scanner) forkList(tick uint32, level int, into *Known, top *member) boo
 	var last, joins uint32 // joins: the next fork would continue the range before it
 	var joinsLossy, seen bool
 	for {
+		at := s.at
 		detached := s.take("+")
 		switch {
 		case detached && !seen:
@@ -308,7 +309,7 @@ func (s *scanner) forkList(tick uint32, level int, into *Known, top *member) boo
 		case seen && !detached:
 			return s.malformed("bad fork list")
 		}
-		at, forks := s.at, s.forks
+		forks := s.forks
 		var f Forks
 		bare, ok := s.fork(tick, level, detached, last, &f, into != nil)
 		if !ok {
@@ -342,16 +343,16 @@ func (s *scanner) forkList(tick uint32, level int, into *Known, top *member) boo
 // note remembers what the way to the next hop, or to the receiver, needs of an entry of the hop's list.
 func (m *member) note(f Forks, detached bool, at forkAt) {
 	holdsNext := f.First <= m.next && m.next <= f.Last
-	if detached {
-		m.nextInSeen = m.nextInSeen || holdsNext
-		return
-	}
-	m.nextInOpen = m.nextInOpen || holdsNext
-	if f.Last == m.known.Tick {
+	if f.Last == m.known.Tick && m.own.end == 0 {
 		if f.First < f.Last {
 			at.forks = 1 // the others of the range stay
 		}
 		m.own = at
+	}
+	if detached {
+		m.nextInSeen = m.nextInSeen || holdsNext
+	} else {
+		m.nextInOpen = m.nextInOpen || holdsNext
 	}
 }
 

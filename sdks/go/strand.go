@@ -80,7 +80,7 @@ func (s *Strand) startFrom(sender scanned, label string, nonce uint32, gap bool)
 	s.trace, s.first, s.levels = sender.trace, sender.first, sender.hops+1
 	s.prefix = consumeFork(sender.text, at)
 	s.forksAbove = sender.forks - at.forks
-	s.hop = hop{label: label, nonce: nonce, fork: sender.last.known.Tick, detached: at.end == 0, gap: gap}
+	s.hop = hop{label: label, nonce: nonce, fork: sender.last.known.Tick, detached: !sender.last.nextInOpen, gap: gap}
 	s.own = Known{Tick: 1, Open: s.inline[:0]}
 }
 

@@ -127,7 +127,7 @@ func (l *lineage) next(i int) uint32 {
 // everything that it said, without what it said of that fork.
 func consumeFork(text string, at forkAt) string {
 	if at.end == 0 {
-		return text // made detached
+		return text // made detached, and nothing is known of it
 	}
 	before, after := text[:at.entry], text[at.end:]
 	alone := text[at.entry-1] == '"'
