@@ -5,25 +5,31 @@ Tracing is two lines of it: the middleware around the application, and the instr
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
+import socket
 import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 import fault
 import requests
-import towline.requests
 from flask import Flask, jsonify, request
-from towline import Config, Propagator, Towline, current
-from towline.futures import ThreadPoolExecutor
 from waitress.server import create_server
 from werkzeug.exceptions import BadRequest, HTTPException
+
+import towline.requests
+from towline import Config, Propagator, Towline, current
+from towline.futures import ThreadPoolExecutor
 
 BODY_BYTES_MAX = 1 << 20
 CALLS_MAX = 64
 CALL_SECONDS_MAX = 5
+PASSED_ON = ("payload", "calls", "mode")
 
+logging.basicConfig(stream=sys.stdout, level=logging.INFO)
 propagator = Propagator(Config(filter=lambda method, path: path != "/health"))
 config = propagator.config
 
@@ -57,19 +63,22 @@ def process() -> Any:
     payload = _text(body, "payload")
     downstream = None
     if "calls" in body:
-        entries = _listed(body["calls"])
-        jobs = [(_process_url(entry), {"payload": payload} | entry | {"url": None}) for entry in entries]
+        jobs = [
+            (_process_url(entry["url"]), {"payload": payload} | {n: entry[n] for n in PASSED_ON if n in entry})
+            for entry in _listed(body["calls"])
+        ]
         if _mode(body) == "parallel":
             futures = [pool.submit(_call, *job) for job in jobs]
             calls = [future.result() for future in futures]
         else:
             calls = [_call(*job) for job in jobs]
-    else:
+    elif body.get("downstream") is None:
         calls = []
-        if body.get("downstream") is not None:
-            shifted = {"downstream": body.get("next_downstream"), "next_downstream": body.get("next_next_downstream")}
-            calls = [_call(_process_url({"url": body["downstream"]}), {"payload": payload} | shifted)]
-            downstream, calls[0]["answer"] = calls[0]["answer"], None
+    else:
+        shifted = {"downstream": body.get("next_downstream"), "next_downstream": body.get("next_next_downstream")}
+        passed_on = {"payload": payload} | {name: url for name, url in shifted.items() if url is not None}
+        calls = [_call(_process_url(_url(body, "downstream")), passed_on)]
+        downstream, calls[0]["answer"] = calls[0]["answer"], None
     context = current()
     assert context is not None
     return jsonify(
@@ -96,20 +105,18 @@ def refused(error: HTTPException) -> Any:
 
 def _call(url: str, body: Any) -> dict[str, Any]:
     """One POST, and what was on the wire for it."""
-    if isinstance(body, dict):
-        body = {name: value for name, value in body.items() if value is not None}
-    call: dict[str, Any] = {"url": url, "status": None, "answer": None, "error": None}
+    call: dict[str, Any] = {"url": url, "status": None, "answer": None, "answerHeaders": {}, "error": None}
     try:
-        response = session.post(url, json=body, timeout=CALL_SECONDS_MAX)
-        call["answer"] = response.json()
-        call["status"] = response.status_code
-        sent, call["answerHeaders"] = response.request, fault.seen(response.headers)
+        response = session.post(
+            url, json.dumps(body), headers={"content-type": "application/json"}, timeout=CALL_SECONDS_MAX
+        )
     except requests.RequestException as error:
-        call["error"] = str(error) or type(error).__name__
-        sent, call["answerHeaders"] = error.request, {}
-        if error.response is not None:
-            sent, call["answerHeaders"] = error.response.request, fault.seen(error.response.headers)
-    return call | fault.sent(sent)
+        return call | {"error": str(error) or type(error).__name__} | fault.sent(error.request)
+    call |= {"answerHeaders": fault.seen(response.headers)} | fault.sent(response.request)
+    try:
+        return call | {"answer": response.json(), "status": response.status_code}
+    except requests.JSONDecodeError:
+        return call | {"error": f"the answer, of status {response.status_code}, is not JSON"}
 
 
 def _body(form: type) -> Any:
@@ -121,21 +128,31 @@ def _body(form: type) -> Any:
 
 def _listed(entries: Any) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or len(entries) > CALLS_MAX:
-        raise BadRequest(f"calls are a list of at most {CALLS_MAX}")
+        raise BadRequest(f"calls are not a list of at most {CALLS_MAX}")
     for entry in entries:
         if not isinstance(entry, dict):
-            raise BadRequest("a call is an object")
-        parts = urlsplit(_text(entry, "url"))
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadRequest("url is not of http or https")
+            raise BadRequest("a call is not an object")
+        _url(entry, "url")
+        _mode(entry)
         if "payload" in entry:
             _text(entry, "payload")
-        _mode(entry)
+        if not isinstance(entry.get("calls", []), list):
+            raise BadRequest("the calls of a call are not a list")
     return entries
 
 
-def _process_url(entry: dict[str, Any]) -> str:
-    url = str(_listed([entry])[0]["url"])
+def _url(body: dict[str, Any], name: str) -> str:
+    url = _text(body, name)
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url
+    except ValueError:
+        pass
+    raise BadRequest(f"{name} is not an address of http or https")
+
+
+def _process_url(url: str) -> str:
     parts = urlsplit(url)
     return url if parts.path.strip("/") else parts._replace(path="/process").geturl()
 
@@ -156,18 +173,17 @@ def _mode(body: dict[str, Any]) -> str:
 
 def main() -> None:
     faults = fault.configured(config.service_name)
-    server = create_server(
-        fault.Wire(app, faults), host="127.0.0.1", port=int(os.environ.get("PORT", "6002")), threads=64, ident=None
-    )
+    listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "6002"))), backlog=1024)
+    server = create_server(fault.Wire(app, faults), sockets=[listener], threads=64, ident=None)
 
     def stop(*_: object) -> None:
         raise SystemExit(0)  # the server finishes what it is answering
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    print(f"{config.service_name} listening on 127.0.0.1:{server.effective_port}", flush=True)
+    print(f"{config.service_name} listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
     server.run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 import uvicorn
+from hypothesis import settings
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from towline import CallEvent, Config, Observer, Propagator, StrandEvent
+
+settings.register_profile("towline", deadline=None)  # how long an example takes says more of the machine
+settings.load_profile("towline")
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
@@ -82,7 +86,7 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def serving_wsgi(app: Any) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

@@ -1,10 +1,13 @@
 """Settings, hosts, the process's own propagator."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import towline
 from towline import Config, Propagator, default, set_default, without_health_checks
 from towline._hosts import HostList
 from towline._ids import new_span_id, new_trace_id
@@ -171,4 +174,5 @@ if os.fork() == 0:
 os.wait()
 assert os.read(reader, 16).decode() != new_span_id()
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    source = str(Path(towline.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": source})
