@@ -1,6 +1,10 @@
 #!/bin/sh
 # Installs and builds what is missing, of the package and of this service.
 set -eu
+# One at a time, where the system can tell.
+if [ -z "${TOWLINE_SETUP_LOCKED:-}" ] && command -v flock >/dev/null; then
+	TOWLINE_SETUP_LOCKED=1 exec flock "$0" "$0" "$@"
+fi
 cd "$(dirname "$0")"
 
 for tool in node npm; do

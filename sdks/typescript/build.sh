@@ -1,6 +1,10 @@
 #!/bin/sh
 # Installs the tools and builds the package, ESM and CJS; does nothing where both are there.
 set -eu
+# One at a time, where the system can tell.
+if [ -z "${TOWLINE_BUILD_LOCKED:-}" ] && command -v flock >/dev/null; then
+	TOWLINE_BUILD_LOCKED=1 exec flock "$0" "$0" "$@"
+fi
 cd "$(dirname "$0")"
 
 # A stamp is the sum of all that the step is made of.

@@ -30,7 +30,10 @@ interface Answer {
 const started: ChildProcess[] = [];
 
 /** Starts the service; gives its URL once it listens. */
-async function start(fault = "", environment: Record<string, string> = {}): Promise<string> {
+async function start(
+	fault = "",
+	environment: Record<string, string> = {},
+): Promise<string> {
 	const { PATH = "" } = process.env;
 	const env = { PATH, PORT: "0", TOWLINE_DEMO_FAULT: fault, ...environment };
 	const service = spawn(START, { env, stdio: ["ignore", "pipe", "inherit"] });
@@ -42,8 +45,16 @@ async function start(fault = "", environment: Record<string, string> = {}): Prom
 	throw new Error("the service did not start");
 }
 
-async function post(url: string, body: unknown, headers: Record<string, string> = SENT) {
-	const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+async function post(
+	url: string,
+	body: unknown,
+	headers: Record<string, string> = SENT,
+) {
+	const response = await fetch(url, {
+		method: "POST",
+		headers,
+		body: JSON.stringify(body),
+	});
 	return { response, answer: (await response.json()) as Answer };
 }
 
@@ -56,7 +67,12 @@ const callee = createServer(async (req, res) => {
 	const header = req.headers["raceway-clock"];
 	if (header) {
 		const sender = Clock.parse(String(header));
-		const strand = Strand.start({ service: "d", instance: "1", nonce: "0000000d", sender });
+		const strand = Strand.start({
+			service: "d",
+			instance: "1",
+			nonce: "0000000d",
+			sender,
+		});
 		res.setHeader("raceway-clock", strand.end().format());
 	}
 	res.end(req.url === "/text" ? "text" : '{"service":"stub"}');
@@ -84,24 +100,44 @@ after(async () => {
 
 test("health tells who it is, untraced", async () => {
 	const response = await fetch(`${plain}/health`, { headers: SENT });
-	assert.deepEqual(await response.json(), { service: "typescript", instance: "ts-1", status: "healthy" });
+	assert.deepEqual(await response.json(), {
+		service: "typescript",
+		instance: "ts-1",
+		status: "healthy",
+	});
 	assert.equal(response.headers.get("raceway-clock"), null);
 });
 
 test("names can be changed by the settings", async () => {
-	const url = await start("", { OTEL_RESOURCE_ATTRIBUTES: "service.name=other,service.instance.id=o-2" });
+	const url = await start("", {
+		OTEL_RESOURCE_ATTRIBUTES: "service.name=other,service.instance.id=o-2",
+	});
 	const health = await (await fetch(`${url}/health`)).json();
-	assert.deepEqual(health, { service: "other", instance: "o-2", status: "healthy" });
+	assert.deepEqual(health, {
+		service: "other",
+		instance: "o-2",
+		status: "healthy",
+	});
 });
 
 test("process calls others in the order of the request, and tells what was on the wire", async () => {
 	for (const mode of ["sequential", "parallel"]) {
 		asked.length = 0;
 		const inner = [{ url: "http://x/y" }];
-		const calls = [{ url: calleeUrl, calls: inner, mode: "parallel" }, { url: `${calleeUrl}/process`, payload: "own" }];
-		const { response, answer } = await post(`${plain}/process`, { payload: "p", calls, mode });
+		const calls = [
+			{ url: calleeUrl, calls: inner, mode: "parallel" },
+			{ url: `${calleeUrl}/process`, payload: "own" },
+		];
+		const { response, answer } = await post(`${plain}/process`, {
+			payload: "p",
+			calls,
+			mode,
+		});
 		assert.equal(response.status, 200);
-		assert.match(response.headers.get("raceway-clock") ?? "", /^v2;t=1c80319c, up#1\/00000001:2, typescript#ts-1\/[0-9a-f]{8}:6;e$/);
+		assert.match(
+			response.headers.get("raceway-clock") ?? "",
+			/^v2;t=1c80319c, up#1\/00000001:2, typescript#ts-1\/[0-9a-f]{8}:6;e$/,
+		);
 		const { span_id, calls: made, clock, ...rest } = answer;
 		assert.deepEqual(rest, {
 			service: "typescript",
@@ -113,45 +149,99 @@ test("process calls others in the order of the request, and tells what was on th
 			receivedHeaders: SENT,
 			downstream: null,
 		});
-		assert.match(String(clock), new RegExp(`, typescript#ts-1/${String(span_id).slice(8)}:5$`));
+		assert.match(
+			String(clock),
+			new RegExp(`, typescript#ts-1/${String(span_id).slice(8)}:5$`),
+		);
 		assert.equal(made.length, 2);
 		for (const [i, call] of made.entries()) {
 			assert.equal(call.url, `${calleeUrl}/process`);
-			assert.equal(call.sentHeaders.traceparent, `00-${TRACE_ID}-${call.span_id}-01`);
-			assert.deepEqual([call.status, call.answer, call.error], [200, { service: "stub" }, null]);
-			assert.match(call.answerHeaders["raceway-clock"] ?? "", /d#1\/0000000d:2;e$/);
-			const wire = asked.find(({ headers }) => headers.traceparent === call.sentHeaders.traceparent);
-			assert.deepEqual(wire?.body, i === 0 ? { payload: "p", calls: inner, mode: "parallel" } : { payload: "own", calls: [], mode: "sequential" });
-			for (const [name, value] of Object.entries(call.sentHeaders)) assert.equal(wire?.headers[name], value);
-			assert.deepEqual(Object.keys(call.sentHeaders), ["traceparent", "tracestate", "raceway-clock"]);
+			assert.equal(
+				call.sentHeaders.traceparent,
+				`00-${TRACE_ID}-${call.span_id}-01`,
+			);
+			assert.deepEqual(
+				[call.status, call.answer, call.error],
+				[200, { service: "stub" }, null],
+			);
+			assert.match(
+				call.answerHeaders["raceway-clock"] ?? "",
+				/d#1\/0000000d:2;e$/,
+			);
+			const wire = asked.find(
+				({ headers }) => headers.traceparent === call.sentHeaders.traceparent,
+			);
+			assert.deepEqual(
+				wire?.body,
+				i === 0
+					? { payload: "p", calls: inner, mode: "parallel" }
+					: { payload: "own", calls: [], mode: "sequential" },
+			);
+			for (const [name, value] of Object.entries(call.sentHeaders))
+				assert.equal(wire?.headers[name], value);
+			assert.deepEqual(Object.keys(call.sentHeaders), [
+				"traceparent",
+				"tracestate",
+				"raceway-clock",
+			]);
 		}
 	}
 });
 
 test("the second form makes a chain, one call at each", async () => {
 	asked.length = 0;
-	const body = { payload: "p", downstream: calleeUrl, next_downstream: "http://a/", next_next_downstream: "http://b/" };
+	const body = {
+		payload: "p",
+		downstream: calleeUrl,
+		next_downstream: "http://a/",
+		next_next_downstream: "http://b/",
+	};
 	const { answer } = await post(`${plain}/process`, body);
 	assert.deepEqual(answer.downstream, { service: "stub" });
-	assert.deepEqual(answer.calls.map((call) => [call.answer, call.status, call.error]), [[null, 200, null]]);
-	assert.deepEqual(asked[0]?.body, { payload: "p", downstream: "http://a/", next_downstream: "http://b/" });
+	assert.deepEqual(
+		answer.calls.map((call) => [call.answer, call.status, call.error]),
+		[[null, 200, null]],
+	);
+	assert.deepEqual(asked[0]?.body, {
+		payload: "p",
+		downstream: "http://a/",
+		next_downstream: "http://b/",
+	});
 });
 
 test("a callee that is not there, or answers no JSON, is told of", async () => {
 	const calls = [{ url: "http://127.0.0.1:1/" }, { url: `${calleeUrl}/text` }];
-	const { answer } = await post(`${plain}/process`, { payload: "p", calls }, {});
+	const { answer } = await post(
+		`${plain}/process`,
+		{ payload: "p", calls },
+		{},
+	);
 	assert.equal(answer.parent_id, null);
-	assert.deepEqual(answer.calls.map((call) => [call.status, call.answer, typeof call.error]), [
-		[null, null, "string"],
-		[200, null, "string"],
-	]);
+	assert.deepEqual(
+		answer.calls.map((call) => [call.status, call.answer, typeof call.error]),
+		[
+			[null, null, "string"],
+			[200, null, "string"],
+		],
+	);
 });
 
 test("a body that is not of the form is refused", async () => {
 	const many = Array.from({ length: 65 }, () => ({ url: calleeUrl }));
-	for (const body of [1, [], {}, { payload: 1 }, { payload: "p", calls: {} }, { payload: "p", calls: [1] }, { payload: "p", calls: [{ url: "x" }] },
-		{ payload: "p", calls: [{ url: "ftp://x" }] }, { payload: "p", mode: "x" }, { payload: "p", calls: many }, { payload: "p", downstream: 5 },
-		{ payload: "p".repeat(1 << 20) }]) {
+	for (const body of [
+		1,
+		[],
+		{},
+		{ payload: 1 },
+		{ payload: "p", calls: {} },
+		{ payload: "p", calls: [1] },
+		{ payload: "p", calls: [{ url: "x" }] },
+		{ payload: "p", calls: [{ url: "ftp://x" }] },
+		{ payload: "p", mode: "x" },
+		{ payload: "p", calls: many },
+		{ payload: "p", downstream: 5 },
+		{ payload: "p".repeat(1 << 20) },
+	]) {
 		const { response, answer } = await post(`${plain}/process`, body);
 		assert.equal(response.status, 400);
 		assert.equal(typeof answer.error, "string");
@@ -168,38 +258,53 @@ test("test calls each url in turn, whatever it answers", async () => {
 	const { response, answer } = await post(`${plain}/test`, list);
 	assert.equal(response.status, 200);
 	assert.deepEqual(answer, {});
-	assert.deepEqual(asked.map(({ body }) => body), [[1], { a: 1 }]);
-	assert.ok(asked.every(({ headers }) => String(headers.traceparent).startsWith(`00-${TRACE_ID}-`)));
+	assert.deepEqual(
+		asked.map(({ body }) => body),
+		[[1], { a: 1 }],
+	);
+	assert.ok(
+		asked.every(({ headers }) =>
+			String(headers.traceparent).startsWith(`00-${TRACE_ID}-`),
+		),
+	);
 	assert.equal((await post(`${plain}/test`, {})).response.status, 400);
 });
 
 /** What a fault changes: of the call, what was sent; or of the answer. */
-const FAULTS: Record<string, (answer: Answer, header: string | null) => void> = {
-	"drop-traceparent": ({ calls: [call] }) => {
-		assert.equal(call?.sentHeaders.traceparent, undefined);
-		assert.match(String(call?.span_id), /^[0-9a-f]{16}$/);
-	},
-	"new-trace": (answer) => {
-		assert.notEqual(answer.trace_id, TRACE_ID);
-		assert.equal(answer.receivedHeaders.traceparent, SENT.traceparent);
-	},
-	"drop-clock": ({ calls: [call] }) => assert.equal(call?.sentHeaders["raceway-clock"], undefined),
-	"stale-clock": ({ calls: [call] }) => assert.equal(call?.sentHeaders["raceway-clock"], CLOCK),
-	"drop-clock-answer": (_answer, header) => assert.equal(header, null),
-	"stale-clock-answer": (_answer, header) => assert.equal(header, CLOCK),
-	"wrong-parent": ({ calls: [call] }) => {
-		assert.equal(call?.sentHeaders.traceparent, SENT.traceparent);
-		assert.notEqual(call?.span_id, PARENT_ID);
-	},
-	"flip-sampled": ({ calls: [call] }) => assert.match(call?.sentHeaders.traceparent ?? "", /-00$/),
-	"drop-tracestate": ({ calls: [call] }) => assert.equal(call?.sentHeaders.tracestate, undefined),
-};
+const FAULTS: Record<string, (answer: Answer, header: string | null) => void> =
+	{
+		"drop-traceparent": ({ calls: [call] }) => {
+			assert.equal(call?.sentHeaders.traceparent, undefined);
+			assert.match(String(call?.span_id), /^[0-9a-f]{16}$/);
+		},
+		"new-trace": (answer) => {
+			assert.notEqual(answer.trace_id, TRACE_ID);
+			assert.equal(answer.receivedHeaders.traceparent, SENT.traceparent);
+		},
+		"drop-clock": ({ calls: [call] }) =>
+			assert.equal(call?.sentHeaders["raceway-clock"], undefined),
+		"stale-clock": ({ calls: [call] }) =>
+			assert.equal(call?.sentHeaders["raceway-clock"], CLOCK),
+		"drop-clock-answer": (_answer, header) => assert.equal(header, null),
+		"stale-clock-answer": (_answer, header) => assert.equal(header, CLOCK),
+		"wrong-parent": ({ calls: [call] }) => {
+			assert.equal(call?.sentHeaders.traceparent, SENT.traceparent);
+			assert.notEqual(call?.span_id, PARENT_ID);
+		},
+		"flip-sampled": ({ calls: [call] }) =>
+			assert.match(call?.sentHeaders.traceparent ?? "", /-00$/),
+		"drop-tracestate": ({ calls: [call] }) =>
+			assert.equal(call?.sentHeaders.tracestate, undefined),
+	};
 
 for (const [fault, check] of Object.entries(FAULTS)) {
 	test(`fault ${fault}`, async () => {
 		asked.length = 0;
 		const url = await start(`other:drop-clock, typescript:${fault}`);
-		const { response, answer } = await post(`${url}/process`, { payload: "p", calls: [{ url: calleeUrl }] });
+		const { response, answer } = await post(`${url}/process`, {
+			payload: "p",
+			calls: [{ url: calleeUrl }],
+		});
 		check(answer, response.headers.get("raceway-clock"));
 		const [wire] = asked;
 		for (const name of ["traceparent", "tracestate", "raceway-clock"]) {
@@ -211,7 +316,12 @@ for (const [fault, check] of Object.entries(FAULTS)) {
 }
 
 test("a fault that nobody knows keeps the service from starting", async () => {
-	for (const fault of ["typescript:nonsense", "typescript", "typescript:drop-clock:x", "other:nonsense"]) {
+	for (const fault of [
+		"typescript:nonsense",
+		"typescript",
+		"typescript:drop-clock:x",
+		"other:nonsense",
+	]) {
 		const { PATH = "" } = process.env;
 		const env = { PATH, PORT: "0", TOWLINE_DEMO_FAULT: fault };
 		const service = spawn(START, { env, stdio: ["ignore", "ignore", "pipe"] });

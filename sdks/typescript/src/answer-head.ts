@@ -58,7 +58,8 @@ export class AnswerHead {
 			return result;
 		}
 		// Where a head cannot be held, fields of its own may decide who keeps it.
-		if (!this.isStamped && args.length < 2) this.stampUnwritten(Number(args[0]));
+		if (!this.isStamped && args.length < 2)
+			this.stampUnwritten(Number(args[0]));
 		const result = this.call("writeHead", args);
 		this.announceTrailer();
 		return result;

@@ -40,6 +40,8 @@ export function replaceHeaders(
 	return Object.assign(out, ours);
 }
 
-function isPairs(headers: FetchHeaders): headers is Iterable<string[]> & FetchHeaders {
+function isPairs(
+	headers: FetchHeaders,
+): headers is Iterable<string[]> & FetchHeaders {
 	return Symbol.iterator in headers;
 }

@@ -50,7 +50,11 @@ export class Clock {
 	 * @param limits only what differs from the limits of the wire format.
 	 * @throws {ClockError} with the reason.
 	 */
-	static parse(header: string, trace?: string, limits?: Partial<Limits>): Clock {
+	static parse(
+		header: string,
+		trace?: string,
+		limits?: Partial<Limits>,
+	): Clock {
 		return Clock.from(readClock(header, { ...LIMITS, ...limits }, trace));
 	}
 

@@ -25,10 +25,7 @@ import { writeClock, writeList } from "./write-clock.js";
  */
 export function cutTree(tree: ClockTree, limits: Limits): string {
 	const spine = spineOf(tree);
-	if (
-		spine.length > limits.levels ||
-		spine.some((k) => k.tick > TICK_MAX)
-	) {
+	if (spine.length > limits.levels || spine.some((k) => k.tick > TICK_MAX)) {
 		throw new ClockError("over_limits", "clock is over the limits");
 	}
 	const whole = spine

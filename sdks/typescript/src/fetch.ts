@@ -39,11 +39,7 @@ export function wrapFetch(fetch: Fetch, argument?: TowlineArgument): Fetch {
 		const request = isRequest(input) ? input : undefined;
 		const url = parseUrl(request?.url ?? String(input));
 		const headers = init?.headers ?? request?.headers;
-		if (
-			url === undefined ||
-			towline.config.disabled ||
-			isHandedOver(headers)
-		) {
+		if (url === undefined || towline.config.disabled || isHandedOver(headers)) {
 			return fetch(input, init);
 		}
 		const method = init?.method ?? request?.method ?? "GET";

@@ -23,7 +23,9 @@ export function fork<T>(work: () => T | PromiseLike<T>): Promise<T> {
 	const parent = current()?.live();
 	if (parent === undefined) return new Promise((resolve) => resolve(work()));
 	const forked = parent.forkChild(false);
-	const result = new Promise<T>((resolve) => resolve(run(forked.context, work)));
+	const result = new Promise<T>((resolve) =>
+		resolve(run(forked.context, work)),
+	);
 	return new ForkedResult(result, parent, forked);
 }
 
@@ -101,6 +103,7 @@ class ForkedResult<T> extends Promise<T> {
 		super((resolve) => resolve(result));
 	}
 
+	// biome-ignore lint/suspicious/noThenProperty: it is a promise.
 	override then<A = T, B = never>(
 		taken?: ((value: T) => A | PromiseLike<A>) | null,
 		failed?: ((reason: unknown) => B | PromiseLike<B>) | null,

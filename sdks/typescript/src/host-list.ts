@@ -85,14 +85,19 @@ function parseBlock(entry: string): Block | undefined {
 	const [text = "", length, more] = entry.split("/");
 	const address = parseAddress(text.replace(/^\[(.*)\]$/, "$1"));
 	if (address === undefined || more !== undefined) return undefined;
-	const bits = length === undefined ? address.bits : blockBits(length, text, address);
+	const bits =
+		length === undefined ? address.bits : blockBits(length, text, address);
 	if (bits === undefined) return undefined;
 	const shift = BigInt(address.bits - bits);
 	return { bits: address.bits, prefix: address.value >> shift, shift };
 }
 
 /** The length of a prefix; of a mapped IPv4 it is counted from bit 96. */
-function blockBits(length: string, text: string, address: Address): number | undefined {
+function blockBits(
+	length: string,
+	text: string,
+	address: Address,
+): number | undefined {
 	if (!/^[0-9]{1,3}$/.test(length)) return undefined;
 	const mapped = address.bits === 32 && text.includes(":") ? 96 : 0;
 	const bits = Number(length) - mapped;

@@ -24,7 +24,10 @@ export class HostPolicy {
 		if (decision === undefined) {
 			const { propagateTo, traceparentTo } = this.config;
 			const traceparent = isListed(host, traceparentTo);
-			decision = { traceparent, clock: traceparent && isListed(host, propagateTo) };
+			decision = {
+				traceparent,
+				clock: traceparent && isListed(host, propagateTo),
+			};
 			if (this.decided.size >= HOSTS_MAX) this.decided.clear();
 			this.decided.set(host, decision);
 		}

@@ -39,7 +39,7 @@ export type {
 } from "./observer.js";
 export { Order } from "./order.js";
 export { Strand, type StrandStart } from "./strand.js";
-export { TraceContext } from "./trace-context.js";
 export { Towline, type TowlineArgument } from "./towline.js";
+export { TraceContext } from "./trace-context.js";
 export type { TraceparentReason } from "./traceparent.js";
 export type { TracestateReason } from "./tracestate.js";

@@ -126,7 +126,8 @@ export function setRun(
 	const was = runs[from];
 	if (was !== undefined && was.first <= tick) {
 		to++;
-		if (was.first < tick) pushRun(parts, bareRun(was.first, tick - 1, was.lossy));
+		if (was.first < tick)
+			pushRun(parts, bareRun(was.first, tick - 1, was.lossy));
 		if (run !== undefined) pushRun(parts, run);
 		if (was.last > tick) pushRun(parts, bareRun(tick + 1, was.last, was.lossy));
 	} else if (run !== undefined) parts.push(run);

@@ -30,7 +30,11 @@ export function merge(a: Known, b: Known): Known {
 
 /** A copy without the attached forks that are known completely: a sender's own way lists them. */
 export function pruned(k: Known): Known {
-	return { ...k, open: keepIncomplete(k.open, pruned), seen: prunedSeen(k.seen) };
+	return {
+		...k,
+		open: keepIncomplete(k.open, pruned),
+		seen: prunedSeen(k.seen),
+	};
 }
 
 /** `k`, now known completely: only what it has seen of detached forks is left to say. */

@@ -1,4 +1,8 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type {
+	IncomingMessage,
+	RequestListener,
+	ServerResponse,
+} from "node:http";
 import { serve } from "./serve.js";
 import { type TowlineArgument, towlineOf } from "./towline.js";
 

@@ -40,11 +40,7 @@ export function compareTrees(a: ClockTree, b: ClockTree): Order {
 	}
 	const aTick = ownOf(a).tick;
 	const bTick = ownOf(b).tick;
-	if (
-		same === a.hops.length &&
-		same === b.hops.length &&
-		aTick === bTick
-	) {
+	if (same === a.hops.length && same === b.hops.length && aTick === bTick) {
 		return "equal";
 	}
 	const ab = knows(b.root, a.hops, aTick);

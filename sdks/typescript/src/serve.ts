@@ -4,8 +4,8 @@ import { accept } from "./accept.js";
 import { AnswerHead } from "./answer-head.js";
 import type { Context } from "./context.js";
 import { current, withContext } from "./current.js";
-import { incomingHeaders, peerOf } from "./server-headers.js";
 import { Served } from "./served.js";
+import { incomingHeaders, peerOf } from "./server-headers.js";
 import type { Towline } from "./towline.js";
 
 /** Marks a request that is served: whichever copy of this package comes next steps aside. */
@@ -72,7 +72,9 @@ function isTraced(towline: Towline, req: Request): boolean {
 }
 
 function readsTrailers(req: IncomingMessage): boolean {
-	return String(req.headers.te ?? "").toLowerCase().includes("trailers");
+	return String(req.headers.te ?? "")
+		.toLowerCase()
+		.includes("trailers");
 }
 
 /**

@@ -21,9 +21,11 @@ export function incomingHeaders(req: IncomingMessage): IncomingHeaders {
 		const value = raw[i + 1] as string;
 		// Most names differ in length alone.
 		if (name.length === TRACEPARENT.length) {
-			if (name.toLowerCase() === TRACEPARENT) traceparent = [...traceparent, value];
+			if (name.toLowerCase() === TRACEPARENT)
+				traceparent = [...traceparent, value];
 		} else if (name.length === TRACESTATE.length) {
-			if (name.toLowerCase() === TRACESTATE) tracestate = [...tracestate, value];
+			if (name.toLowerCase() === TRACESTATE)
+				tracestate = [...tracestate, value];
 		} else if (name.length === CLOCK.length) {
 			if (name.toLowerCase() === CLOCK) clock = [...clock, value];
 		}

@@ -25,8 +25,9 @@ const registry = globalThis as { [KEY]?: Shared };
  * meet, or two of its versions: a context that one made must be current for
  * the other.
  */
-export const shared: Shared = (registry[KEY] ??= {
+export const shared: Shared = registry[KEY] ?? {
 	contexts: new AsyncLocalStorage<Context>(),
 	attempts: new Set<string>(),
 	towline: undefined,
-});
+};
+registry[KEY] = shared;

@@ -297,7 +297,13 @@ export class Strand {
 		// A child that heard nothing of the hops above brings only its own.
 		if (child.above === fork.above) {
 			const { ticks: tick, open, seen } = child;
-			this.learnFork(fork.tick, { tick, ended: true, lossy: false, open, seen });
+			this.learnFork(fork.tick, {
+				tick,
+				ended: true,
+				lossy: false,
+				open,
+				seen,
+			});
 		} else this.receive(child.clock);
 	}
 
@@ -524,7 +530,5 @@ function claims(root: Known, hops: readonly Hop[]): number {
 }
 
 function isSameHop(a: Hop, b: Hop | undefined): boolean {
-	return (
-		a.nonce === b?.nonce && a.fork === b.fork && a.detached === b.detached
-	);
+	return a.nonce === b?.nonce && a.fork === b.fork && a.detached === b.detached;
 }

@@ -1,6 +1,6 @@
-import { ClockV1, componentV1 } from "./clock-v1.js";
 import { beginCall, type CallOptions } from "./begin-call.js";
 import type { Call } from "./call.js";
+import { ClockV1, componentV1 } from "./clock-v1.js";
 import {
 	type Config,
 	decideConfig,

@@ -11,7 +11,7 @@ export type UndiciHeaders =
 	| undefined;
 
 /** The value of a field; undefined where there is none. */
-export function valueOf(
+export function fieldOf(
 	headers: UndiciHeaders,
 	wanted: string,
 ): string | undefined {

@@ -7,11 +7,11 @@ import { type Dispatcher, interceptors } from "undici";
 import { current } from "./current.js";
 import { shared } from "./shared.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
-import { observed, type Handler } from "./undici-handler.js";
+import { type Handler, observed } from "./undici-handler.js";
 import {
+	fieldOf,
 	replaceFields,
 	type UndiciHeaders,
-	valueOf,
 } from "./undici-headers.js";
 
 /** What is read and changed of undici's options of a request. */
@@ -74,7 +74,7 @@ function send(
 	const call = towline.begin(host, {});
 	const fields: Record<string, string> = { ...call.headers };
 	const hasClock = call.headers["raceway-clock"] !== undefined;
-	if (hasClock && valueOf(options.headers, "te") === undefined) {
+	if (hasClock && fieldOf(options.headers, "te") === undefined) {
 		fields.te = "trailers"; // the callee's end may come behind the body
 	}
 	const headers = replaceFields(options.headers, fields);
@@ -89,7 +89,7 @@ function send(
 
 /** Has a wrapper above begun this attempt already? It is one span then. */
 function isHandedOver(options: Options): boolean {
-	const traceparent = valueOf(options.headers, "traceparent");
+	const traceparent = fieldOf(options.headers, "traceparent");
 	return traceparent !== undefined && shared.attempts.delete(traceparent);
 }
 

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import {
+	Clock,
+	ClockError,
+	type Hop,
+	type Known,
+	LIMITS,
+	Strand,
+} from "../src/index.js";
 import { merge } from "../src/merge.js";
-import { Clock, ClockError, type Hop, type Known, LIMITS, Strand } from "../src/index.js";
 import { writeClock } from "../src/write-clock.js";
 import { each, vectors } from "./vectors.js";
 
@@ -15,7 +22,10 @@ interface Node {
 
 interface Codec {
 	limits: Record<string, number>;
-	valid: { header: string; clock: { trace: string; hops: Hop[]; root: Node } }[];
+	valid: {
+		header: string;
+		clock: { trace: string; hops: Hop[]; root: Node };
+	}[];
 	deepest: string;
 	invalid: { header: string; reason: string }[];
 	lenient: { header: string; canonical: string }[];
@@ -95,7 +105,10 @@ test("clock-codec: every valid clock is read, and written as it came", () => {
 
 test("clock-codec: every invalid clock is refused for its reason", () => {
 	each(vectors<Codec>("clock-codec").invalid, ({ header, reason }) => {
-		assert.equal(reasonOf(() => Clock.parse(header)), counted(header, reason));
+		assert.equal(
+			reasonOf(() => Clock.parse(header)),
+			counted(header, reason),
+		);
 	});
 });
 
@@ -121,7 +134,9 @@ test("clock-order: events compare as the model says, both ways", () => {
 });
 
 test("clock-order: merged knowledge is the least upper bound", () => {
-	const file = vectors<{ merge: { a: string; b: string; merged: string }[] }>("clock-order");
+	const file = vectors<{ merge: { a: string; b: string; merged: string }[] }>(
+		"clock-order",
+	);
 	each(file.merge, (v) => {
 		const { trace, hops, root } = Clock.parse(v.a);
 		const merged = merge(root, Clock.parse(v.b).root);
@@ -130,7 +145,9 @@ test("clock-order: merged knowledge is the least upper bound", () => {
 });
 
 test("clock-scripts: every step of every script gives its stamp", () => {
-	const { scripts } = vectors<{ scripts: Record<string, Step[]> }>("clock-scripts");
+	const { scripts } = vectors<{ scripts: Record<string, Step[]> }>(
+		"clock-scripts",
+	);
 	assert.ok(Object.keys(scripts).length > 0);
 	for (const [name, steps] of Object.entries(scripts)) {
 		const strands = new Map<string, Strand>();
@@ -161,7 +178,11 @@ test("clock-scripts: every step of every script gives its stamp", () => {
 	}
 });
 
-function take(strand: Strand, step: Step, stamp: (as?: string) => Clock): Clock {
+function take(
+	strand: Strand,
+	step: Step,
+	stamp: (as?: string) => Clock,
+): Clock {
 	switch (step.op) {
 		case "start":
 			return strand.clock;
@@ -187,8 +208,12 @@ test("clock-scripts: clocks that a strand must not merge are refused and change 
 	}>("clock-scripts");
 	each(refused, (v) => {
 		const strand = resumed(v.strand);
-		const reason = v.reason === "the strand has ended" ? "ended" : "other_strand";
-		assert.equal(reasonOf(() => strand.receive(Clock.parse(v.clock))), reason);
+		const reason =
+			v.reason === "the strand has ended" ? "ended" : "other_strand";
+		assert.equal(
+			reasonOf(() => strand.receive(Clock.parse(v.clock))),
+			reason,
+		);
 		assert.equal(strand.clock.format(), v.strand);
 	});
 });
@@ -211,15 +236,26 @@ test("clock-cut: clocks are cut byte for byte, or not sent", () => {
 	each(cut, (v) => {
 		const clock = Clock.parse(v.header, undefined, { bytes: 1 << 20 });
 		if (v.cut !== null) assert.equal(clock.cut(v.budget), v.cut);
-		else assert.match(reasonOf(() => clock.cut(v.budget)), /too_long|over_limits/);
+		else
+			assert.match(
+				reasonOf(() => clock.cut(v.budget)),
+				/too_long|over_limits/,
+			);
 	});
 });
 
 interface Short {
 	members: { header: string; member: string | null }[];
 	invalid: string[];
-	gap: Record<"sender" | "member" | "first" | "second" | "sender_later", string> & {
-		orders: ["sender" | "first" | "second" | "sender_later", "first" | "second" | "sender_later", string][];
+	gap: Record<
+		"sender" | "member" | "first" | "second" | "sender_later",
+		string
+	> & {
+		orders: [
+			"sender" | "first" | "second" | "sender_later",
+			"first" | "second" | "sender_later",
+			string,
+		][];
 	};
 }
 
@@ -237,7 +273,10 @@ test("clock-tracestate: members are written and read", () => {
 		);
 	});
 	each(invalid, (member) => {
-		assert.notEqual(reasonOf(() => Clock.fromTracestate(member, "1c80319c")), "accepted");
+		assert.notEqual(
+			reasonOf(() => Clock.fromTracestate(member, "1c80319c")),
+			"accepted",
+		);
 	});
 	assert.equal(Clock.parse(gap.sender).toTracestate(), gap.member);
 	for (const text of [gap.first, gap.second]) {

@@ -2,27 +2,54 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decideConfig, type TowlineOptions } from "../src/config.js";
 import type { Environment } from "../src/environment.js";
-import { readHostRules, isListed } from "../src/host-list.js";
+import { isListed, readHostRules } from "../src/host-list.js";
 import { Towline, towline } from "../src/index.js";
 import { shared } from "../src/shared.js";
 
 function decide(options: TowlineOptions, environment: Environment = {}) {
 	const lines: string[] = [];
-	const config = decideConfig({ log: (line) => lines.push(line), ...options }, environment);
+	const config = decideConfig(
+		{ log: (line) => lines.push(line), ...options },
+		environment,
+	);
 	return { ...config, lines };
 }
 
 test("options win over TOWLINE_*, these over OTEL_*, these over the defaults; empty is unset", () => {
-	const otel = { OTEL_SERVICE_NAME: "otel", OTEL_RESOURCE_ATTRIBUTES: "service.name=res%20%C3%BC, service.instance.id=i%2C1" };
+	const otel = {
+		OTEL_SERVICE_NAME: "otel",
+		OTEL_RESOURCE_ATTRIBUTES:
+			"service.name=res%20%C3%BC, service.instance.id=i%2C1",
+	};
 	const own = { TOWLINE_SERVICE_NAME: "own", TOWLINE_INSTANCE: "own-1" };
 	const cases: [TowlineOptions, Environment, string, string | RegExp][] = [
 		[{}, {}, "unknown_service", /^[0-9a-f]{8}$/],
-		[{}, { OTEL_RESOURCE_ATTRIBUTES: otel.OTEL_RESOURCE_ATTRIBUTES }, "res ü", "i,1"],
+		[
+			{},
+			{ OTEL_RESOURCE_ATTRIBUTES: otel.OTEL_RESOURCE_ATTRIBUTES },
+			"res ü",
+			"i,1",
+		],
 		[{}, otel, "otel", "i,1"],
 		[{}, { ...otel, ...own }, "own", "own-1"],
-		[{}, { ...otel, TOWLINE_SERVICE_NAME: "", TOWLINE_INSTANCE: "" }, "otel", "i,1"],
-		[{ serviceName: "code", instance: "code-1" }, { ...otel, ...own }, "code", "code-1"],
-		[{ serviceName: "", instance: undefined }, { ...otel, ...own }, "own", "own-1"],
+		[
+			{},
+			{ ...otel, TOWLINE_SERVICE_NAME: "", TOWLINE_INSTANCE: "" },
+			"otel",
+			"i,1",
+		],
+		[
+			{ serviceName: "code", instance: "code-1" },
+			{ ...otel, ...own },
+			"code",
+			"code-1",
+		],
+		[
+			{ serviceName: "", instance: undefined },
+			{ ...otel, ...own },
+			"own",
+			"own-1",
+		],
 	];
 	for (const [options, environment, service, name] of cases) {
 		const { serviceName, instance, lines } = decide(options, environment);
@@ -34,49 +61,81 @@ test("options win over TOWLINE_*, these over OTEL_*, these over the defaults; em
 });
 
 test("the environment's settings are read, in any case", () => {
-	const config = decide({}, {
-		TOWLINE_DISABLED: "TRUE",
-		TOWLINE_CLOCK: "V1",
-		TOWLINE_TRACESTATE: "Off",
-		TOWLINE_SAMPLED: "False",
-		TOWLINE_TRACE_RESPONSE: "true",
-		TOWLINE_HEADER_BYTES_MAX: "8192",
-		TOWLINE_PROPAGATE_TO: "example.com, 203.0.113.9",
-		TOWLINE_TRACEPARENT_TO: "example.org",
-	});
+	const config = decide(
+		{},
+		{
+			TOWLINE_DISABLED: "TRUE",
+			TOWLINE_CLOCK: "V1",
+			TOWLINE_TRACESTATE: "Off",
+			TOWLINE_SAMPLED: "False",
+			TOWLINE_TRACE_RESPONSE: "true",
+			TOWLINE_HEADER_BYTES_MAX: "8192",
+			TOWLINE_PROPAGATE_TO: "example.com, 203.0.113.9",
+			TOWLINE_TRACEPARENT_TO: "example.org",
+		},
+	);
 	assert.deepEqual(
-		[config.disabled, config.clock, config.tracestate, config.sampled, config.traceResponse, config.limits.bytes],
+		[
+			config.disabled,
+			config.clock,
+			config.tracestate,
+			config.sampled,
+			config.traceResponse,
+			config.limits.bytes,
+		],
 		[true, "v1", false, false, true, 8192],
 	);
-	assert.ok(isListed("a.example.com", config.propagateTo) && isListed("203.0.113.9:81", config.propagateTo));
-	assert.ok(isListed("example.org", config.traceparentTo) && !isListed("localhost", config.traceparentTo));
+	assert.ok(
+		isListed("a.example.com", config.propagateTo) &&
+			isListed("203.0.113.9:81", config.propagateTo),
+	);
+	assert.ok(
+		isListed("example.org", config.traceparentTo) &&
+			!isListed("localhost", config.traceparentTo),
+	);
 	assert.deepEqual(config.lines, []);
 });
 
 test("what is not understood is warned of and ignored", () => {
-	const config = decide({}, {
-		TOWLINE_DISABLED: "yes",
-		TOWLINE_CLOCK: "v3",
-		TOWLINE_TRACESTATE: "true",
-		TOWLINE_SAMPLED: "1",
-		TOWLINE_HEADER_BYTES_MAX: "-4",
-		TOWLINE_PROPAGATE_TO: "http://x/y,ok.example,10.0.0.0/40",
-		OTEL_RESOURCE_ATTRIBUTES: "nonsense,service.name=%ZZ,=x,",
-	});
+	const config = decide(
+		{},
+		{
+			TOWLINE_DISABLED: "yes",
+			TOWLINE_CLOCK: "v3",
+			TOWLINE_TRACESTATE: "true",
+			TOWLINE_SAMPLED: "1",
+			TOWLINE_HEADER_BYTES_MAX: "-4",
+			TOWLINE_PROPAGATE_TO: "http://x/y,ok.example,10.0.0.0/40",
+			OTEL_RESOURCE_ATTRIBUTES: "nonsense,service.name=%ZZ,=x,",
+		},
+	);
 	const { disabled, clock, tracestate, sampled, limits, serviceName } = config;
-	assert.deepEqual([disabled, clock, tracestate, sampled, limits.bytes, serviceName], [false, "auto", true, true, 4096, "unknown_service"]);
+	assert.deepEqual(
+		[disabled, clock, tracestate, sampled, limits.bytes, serviceName],
+		[false, "auto", true, true, 4096, "unknown_service"],
+	);
 	assert.ok(isListed("ok.example", config.propagateTo));
 	assert.equal(config.lines.length, 5 + 2 + 3);
-	assert.ok(config.lines.every((line) => line.startsWith("towline: warning: ")));
+	assert.ok(
+		config.lines.every((line) => line.startsWith("towline: warning: ")),
+	);
 });
 
 test("limits go downwards only, bytes also upwards", () => {
-	assert.deepEqual(decide({ levelsMax: 99, forksMax: 99_999, headerBytesMax: 9_999 }).limits, { bytes: 9999, levels: 64, forks: 65536 });
-	assert.deepEqual(decide({ levelsMax: 4, forksMax: 8, headerBytesMax: 64 }).limits, { bytes: 64, levels: 4, forks: 8 });
+	assert.deepEqual(
+		decide({ levelsMax: 99, forksMax: 99_999, headerBytesMax: 9_999 }).limits,
+		{ bytes: 9999, levels: 64, forks: 65536 },
+	);
+	assert.deepEqual(
+		decide({ levelsMax: 4, forksMax: 8, headerBytesMax: 64 }).limits,
+		{ bytes: 64, levels: 4, forks: 8 },
+	);
 });
 
 test("a list names hosts whatever their case, port, trailing dot or spelling", () => {
-	const list = (...entries: string[]) => [readHostRules(entries, (entry) => assert.fail(entry))];
+	const list = (...entries: string[]) => [
+		readHostRules(entries, (entry) => assert.fail(entry)),
+	];
 	const cases: [string[], string, boolean][] = [
 		[["*"], "anything.example", true],
 		[["*"], "", true],
@@ -104,7 +163,12 @@ test("a list names hosts whatever their case, port, trailing dot or spelling", (
 
 test("an instance logs one line when it is made; the default one is made once, when it is needed", () => {
 	const lines: string[] = [];
-	new Towline({ serviceName: "shop", instance: "s-1", clock: "v2", log: (line) => lines.push(line) });
+	new Towline({
+		serviceName: "shop",
+		instance: "s-1",
+		clock: "v2",
+		log: (line) => lines.push(line),
+	});
 	assert.deepEqual(lines, [
 		"towline: reads traceparent, tracestate, raceway-clock; sends traceparent, tracestate, raceway-clock; " +
 			"clock v2, tracestate member on, service shop, instance s-1",

@@ -33,7 +33,8 @@ test("trace-context: every case continues or restarts as the model says", () => 
 				parent_id: read.parentId,
 				flags_out: sent.slice(-2),
 				own: read.own ?? null,
-				tracestate_dropped: read.tracestateDropped?.replaceAll("_", " ") ?? null,
+				tracestate_dropped:
+					read.tracestateDropped?.replaceAll("_", " ") ?? null,
 				tracestate_out: read.tracestate() ?? null,
 				tracestate_out_with_own: read.tracestate("77b0e190:4") ?? null,
 			},

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { bind, Clock, current, detach, fork, withContext } from "../src/index.js";
+import {
+	bind,
+	Clock,
+	current,
+	detach,
+	fork,
+	withContext,
+} from "../src/index.js";
 import { instance } from "./servers.js";
 
 /** Runs `work` in a context of its own trace; gives what was told. */
@@ -34,8 +41,14 @@ test("fork: a child has a strand and a span of its own, and is joined by await",
 	const [root, forked] = recorder.started;
 	assert.equal(forked?.kind, "internal");
 	assert.equal(forked?.parentId, root?.spanId);
-	assert.equal(forked?.clock.format().split("/").at(-1), `${forked?.spanId.slice(8)}:1`);
-	assert.deepEqual(recorder.ended.map((e) => e.outcome), ["ok"]);
+	assert.equal(
+		forked?.clock.format().split("/").at(-1),
+		`${forked?.spanId.slice(8)}:1`,
+	);
+	assert.deepEqual(
+		recorder.ended.map((e) => e.outcome),
+		["ok"],
+	);
 });
 
 test("fork: children that run at once are concurrent, joined in any order", async () => {
@@ -48,7 +61,8 @@ test("fork: children that run at once are concurrent, joined in any order", asyn
 		await Promise.all([fork(child(3)), fork(child(1)), fork(child(2))]);
 		assert.equal(marks.length, 3);
 		for (const a of marks) {
-			for (const b of marks) assert.equal(a.compare(b), a === b ? "equal" : "concurrent");
+			for (const b of marks)
+				assert.equal(a.compare(b), a === b ? "equal" : "concurrent");
 			assert.equal(a.compare(stamp()), "before");
 		}
 		assert.match(stamp().format(), /:7$/);
@@ -109,12 +123,18 @@ test("fork: an error is the child's outcome, and goes to whoever takes it", asyn
 				throw new Error("thrown");
 			});
 		await assert.rejects(failing(), /thrown/);
-		await assert.rejects(fork(async () => Promise.reject(new Error("rejected"))), /rejected/);
+		await assert.rejects(
+			fork(async () => Promise.reject(new Error("rejected"))),
+			/rejected/,
+		);
 		assert.equal(await failing().catch(() => "caught"), "caught");
 		assert.equal(await fork(() => 1).finally(() => 2), 1);
 		assert.match(stamp().format(), /, ts#1\/.{8}:9$/);
 	});
-	assert.deepEqual(recorder.ended.map((e) => e.outcome), ["error", "error", "error", "ok"]);
+	assert.deepEqual(
+		recorder.ended.map((e) => e.outcome),
+		["error", "error", "error", "ok"],
+	);
 });
 
 test("fork: after the parent's end a join changes nothing, and forks belong to the work after it", async () => {
@@ -164,24 +184,36 @@ test("detach: a child that nobody joins, and its result as it is", async () => {
 		assert.equal(await result, 7);
 		assert.equal(child?.compare(stamp()), "concurrent");
 		assert.equal(parent?.compare(child as Clock), "concurrent");
-		assert.equal(detach(() => 5), 5);
+		assert.equal(
+			detach(() => 5),
+			5,
+		);
 		assert.throws(() =>
 			detach(() => {
 				throw new Error("on purpose");
 			}),
 		);
 	});
-	assert.deepEqual(recorder.ended.map((e) => e.outcome), ["ok", "ok", "error"]);
-	assert.match(recorder.started[1]?.clock.format() ?? "", /:2, ts#1\/.{8}:1;d$/);
+	assert.deepEqual(
+		recorder.ended.map((e) => e.outcome),
+		["ok", "ok", "error"],
+	);
+	assert.match(
+		recorder.started[1]?.clock.format() ?? "",
+		/:2, ts#1\/.{8}:1;d$/,
+	);
 });
 
 test("bind: a callback runs in the context that was current, with its own this and arguments", async () => {
 	const pool = new EventEmitter();
 	const seen: unknown[] = [];
 	await inContext(async () => {
-		pool.on("done", bind(function (this: unknown, ...args: unknown[]) {
-			seen.push(current(), this, ...args);
-		}));
+		pool.on(
+			"done",
+			bind(function (this: unknown, ...args: unknown[]) {
+				seen.push(current(), this, ...args);
+			}),
+		);
 		seen.push(current());
 	});
 	pool.emit("done", 1, 2);
@@ -194,8 +226,13 @@ test("bind: a callback runs in the context that was current, with its own this a
 test("without a context fork and detach only run their work", async () => {
 	assert.equal(await fork(() => current()), undefined);
 	assert.equal(await fork(async () => 3), 3);
-	await assert.rejects(fork(() => {
-		throw new Error("thrown");
-	}));
-	assert.equal(detach(() => current()), undefined);
+	await assert.rejects(
+		fork(() => {
+			throw new Error("thrown");
+		}),
+	);
+	assert.equal(
+		detach(() => current()),
+		undefined,
+	);
 });

@@ -1,6 +1,6 @@
 import { type Clock, Strand } from "../src/index.js";
-import type { SentStamp } from "../src/strand.js";
 import { LIMITS } from "../src/limits.js";
+import type { SentStamp } from "../src/strand.js";
 
 /** Numbers from 0 to 1, the same for a seed. */
 export type Random = () => number;
@@ -72,8 +72,16 @@ export class Program {
 	}
 
 	private start(service: string, sender: Clock | undefined): Strand {
-		const nonce = below(this.rng, 2 ** 32).toString(16).padStart(8, "0");
-		return Strand.start({ service, instance: "i", nonce, sender, trace: TRACE });
+		const nonce = below(this.rng, 2 ** 32)
+			.toString(16)
+			.padStart(8, "0");
+		return Strand.start({
+			service,
+			instance: "i",
+			nonce,
+			sender,
+			trace: TRACE,
+		});
 	}
 
 	private *handler(
@@ -88,7 +96,10 @@ export class Program {
 		let last = this.record(strand.clock, cause);
 		const pending: { answer?: Answer }[] = [];
 		const join = (answer: Answer) => {
-			if (strand.receiveAnswer(answer.sent, answer.clock.format(), UNLIMITED) !== true) {
+			if (
+				strand.receiveAnswer(answer.sent, answer.clock.format(), UNLIMITED) !==
+				true
+			) {
 				throw new Error("an answer was not taken");
 			}
 			last = this.record(strand.clock, last, answer.event);
@@ -104,7 +115,9 @@ export class Program {
 				if (!isAllJoined && wait >= 0.7 && rng() < 0.6) {
 					const clock = strand.send(true);
 					last = this.record(clock, last);
-					this.running.push(this.handler(depth + 1, clock, undefined, last, inner));
+					this.running.push(
+						this.handler(depth + 1, clock, undefined, last, inner),
+					);
 					continue;
 				}
 				const stamp = strand.sendStamp(UNLIMITED);
@@ -126,7 +139,12 @@ export class Program {
 				this.messages.push({ clock, event: last });
 			} else if (!isAllJoined && this.messages.length > 0) {
 				const message = this.messages[below(rng, this.messages.length)];
-				if (message) last = this.record(strand.receive(message.clock), last, message.event);
+				if (message)
+					last = this.record(
+						strand.receive(message.clock),
+						last,
+						message.event,
+					);
 			}
 		}
 		if (isAllJoined || rng() < 0.8) {

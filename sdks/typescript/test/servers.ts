@@ -22,7 +22,8 @@ export async function listen(
 	t: TestContext,
 	listener: RequestListener | Server,
 ): Promise<string> {
-	const server = typeof listener === "function" ? createServer(listener) : listener;
+	const server =
+		typeof listener === "function" ? createServer(listener) : listener;
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
 	t.after(() => {
