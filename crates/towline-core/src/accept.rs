@@ -1,11 +1,12 @@
 //! What an instance makes of a request that comes in.
 
 use crate::clock::{Clock, Scan, trim_blanks};
-use crate::context::{Context, Origin, Untrusted};
-use crate::current::is_current;
+use crate::context::{Context, Identity};
+use crate::current::{Slot, is_current};
 use crate::headers::{Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
 use crate::observer::{Kind, Reason};
-use crate::strand::Strand;
+use crate::seed::Seed;
+use crate::strand::Way;
 use crate::trace_context::{self, Incoming};
 use crate::{ClockMode, ClockV1, Peer, SpanId, Towline, TraceId, Tracestate, Trust};
 
@@ -14,9 +15,9 @@ impl Towline {
     /// its span, and an inner one has to step aside.
     #[must_use]
     pub fn is_served<H: Headers + ?Sized>(headers: &H) -> bool {
-        is_current(|context| {
+        is_current(|current| {
             let received = trace_context::read(headers.fields(TRACEPARENT), []).ok();
-            context.serves(received.map(|read| (read.context.trace_id, read.context.parent_id)))
+            current.serves(received.map(|read| (read.context.trace_id, read.context.parent_id)))
         })
     }
 
@@ -24,6 +25,31 @@ impl Towline {
     /// dropped and counted; they never fail the request.
     #[must_use]
     pub fn accept<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Context {
+        let Begun {
+            identity,
+            way,
+            vector,
+        } = self.begin(headers, peer);
+        let way = way.unwrap_or_else(|| identity.first_way());
+        Context::start(identity, way.into(), vector)
+    }
+
+    /// As [`accept`](Self::accept), for middleware: the context is made only if the handler asks
+    /// for it, or an observer is to be told.
+    #[must_use]
+    pub fn serve<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Slot {
+        if !self.settings().observers.is_empty() {
+            return Slot::new(self.accept(headers, peer));
+        }
+        let Begun {
+            identity,
+            way,
+            vector,
+        } = self.begin(headers, peer);
+        Slot::of_seed(Seed::new(identity, way, vector))
+    }
+
+    fn begin<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Begun {
         let read = trace_context::read(headers.fields(TRACEPARENT), headers.fields(TRACESTATE));
         let mut incoming = match read {
             Ok(incoming) => incoming,
@@ -32,47 +58,41 @@ impl Towline {
                 if headers.fields(RACEWAY_CLOCK).next().is_some() {
                     self.dropped(Reason::ClockNoTraceparent);
                 }
-                return Context::root(self, Kind::Server, None);
+                return Begun::first(Identity::root(self, Kind::Server));
             }
         };
         if let Some(error) = incoming.tracestate_dropped {
             self.dropped(error.into());
         }
-        let trust = self.settings().trust(peer);
-        if trust == Trust::DropTracestate
-            && !(incoming.context.tracestate.is_empty() && incoming.own.is_none())
-        {
-            self.dropped(Reason::TracestateUntrusted);
-            incoming.context.tracestate = Tracestate::default();
-            incoming.own = None;
-        }
-        match trust {
-            Trust::Continue | Trust::DropTracestate => self.carry_on(headers, incoming),
-            Trust::Restart | Trust::Ignore => {
+        match self.settings().trust(peer) {
+            Trust::Continue => {}
+            Trust::DropTracestate => {
+                if !incoming.context.tracestate.is_empty() || incoming.own.is_some() {
+                    self.dropped(Reason::TracestateUntrusted);
+                }
+                incoming.context.tracestate = Tracestate::default();
+                incoming.own = None;
+            }
+            trust @ (Trust::Restart | Trust::Ignore) => {
                 self.dropped(Reason::TraceparentUntrusted);
                 if headers.fields(RACEWAY_CLOCK).next().is_some() {
                     self.dropped(Reason::ClockUntrusted);
                 }
-                let received = (incoming.context.trace_id, incoming.context.parent_id);
-                let link = (trust == Trust::Restart).then_some(incoming.context);
-                Context::root(self, Kind::Server, Some(Untrusted { received, link }))
+                let context = incoming.context;
+                return Begun::first(Identity {
+                    received: Some((context.trace_id, context.parent_id)),
+                    link: (trust == Trust::Restart).then(|| Box::new(context)),
+                    ..Identity::root(self, Kind::Server)
+                });
             }
         }
+        self.carry_on(headers, incoming)
     }
 
-    fn carry_on<H: Headers + ?Sized>(&self, headers: &H, incoming: Incoming<'_>) -> Context {
-        let span_id = SpanId::random();
+    fn carry_on<H: Headers + ?Sized>(&self, headers: &H, incoming: Incoming<'_>) -> Begun {
         let Incoming { context, own, .. } = incoming;
-        let trace = context.trace_id.low32();
-        let Begun {
-            strand,
-            vector,
-            answers,
-        } = self
-            .begin_from_clock(headers, context.trace_id, span_id)
-            .or_else(|| self.begin_from_member(own?, trace, span_id))
-            .unwrap_or_else(|| Begun::first(self.first_strand(trace, span_id)));
-        Context::start(Origin {
+        let span_id = SpanId::random();
+        let begun = Begun::first(Identity {
             towline: self.clone(),
             kind: Kind::Server,
             trace_id: context.trace_id,
@@ -80,70 +100,61 @@ impl Towline {
             parent_id: Some(context.parent_id),
             flags: context.flags,
             tracestate: context.tracestate,
-            link: None,
             received: Some((context.trace_id, context.parent_id)),
-            answers,
-            strand,
-            vector,
-        })
-    }
-
-    fn first_strand(&self, trace: u32, span_id: SpanId) -> Strand {
-        Strand::first(self.component(), span_id.low32(), trace)
-    }
-
-    /// None where no clock came. One that is refused begins a first strand.
-    fn begin_from_clock<H: Headers + ?Sized>(
-        &self,
-        headers: &H,
-        trace_id: TraceId,
-        span_id: SpanId,
-    ) -> Option<Begun> {
+            link: None,
+            answers: false,
+        });
         let mut clocks = headers.fields(RACEWAY_CLOCK);
-        let header = clocks.next()?;
-        let trace = trace_id.low32();
-        let first = Begun::first(self.first_strand(trace, span_id));
-        if clocks.next().is_some() {
-            self.dropped(Reason::ClockDuplicate);
-            return Some(first);
-        }
-        let limits = self.settings().limits;
-        if trim_blanks(header).starts_with(b"v1") {
-            return Some(
-                match ClockV1::read(header, trace_id, limits.header_bytes_max) {
-                    Ok(vector) => Begun {
-                        vector: Some(vector),
-                        ..first
-                    },
-                    Err(error) => {
-                        self.dropped(error.into());
-                        first
-                    }
-                },
-            );
-        }
-        Some(match Scan::read(header, limits, Some(trace)) {
-            Ok(sender) => Begun {
-                strand: Strand::after(&sender, self.component(), span_id.low32(), false),
-                vector: None,
-                answers: matches!(self.settings().clock, ClockMode::Auto | ClockMode::V2),
-            },
-            Err(error) => {
-                self.dropped(Reason::of_clock(error));
-                first
+        match (clocks.next(), clocks.next()) {
+            (Some(header), None) if trim_blanks(header).starts_with(b"v1") => {
+                let vector = self.read_vector(header, context.trace_id);
+                Begun { vector, ..begun }
             }
-        })
+            (Some(header), None) => match self.read_clock(header, context.trace_id, span_id) {
+                Some(way) => begun.answering(way, self.settings().clock),
+                None => begun,
+            },
+            (Some(_), Some(_)) => {
+                self.dropped(Reason::ClockDuplicate);
+                begun
+            }
+            (None, _) => {
+                let way = own.and_then(|own| self.read_member(own, context.trace_id, span_id));
+                Begun { way, ..begun }
+            }
+        }
     }
 
-    /// The clock came through a service that carries none: `tracestate` has it.
-    fn begin_from_member(&self, own: &str, trace: u32, span_id: SpanId) -> Option<Begun> {
-        match Clock::from_tracestate(own, trace, self.settings().limits) {
-            Ok(sender) => Some(Begun::first(Strand::start(
+    fn read_vector(&self, header: &[u8], trace_id: TraceId) -> Option<ClockV1> {
+        let header_bytes_max = self.settings().limits.header_bytes_max;
+        let read = ClockV1::read(header, trace_id, header_bytes_max);
+        read.map_err(|error| self.dropped(error.into())).ok()
+    }
+
+    fn read_clock(&self, header: &[u8], trace_id: TraceId, span_id: SpanId) -> Option<Way> {
+        match Scan::read(header, self.settings().limits, Some(trace_id.low32())) {
+            Ok(sender) => Some(Way::after(
                 &sender,
                 self.component(),
                 span_id.low32(),
+                false,
+            )),
+            Err(error) => {
+                self.dropped(Reason::of_clock(error));
+                None
+            }
+        }
+    }
+
+    /// The clock came through a service that carries none: `tracestate` has it.
+    fn read_member(&self, own: &str, trace_id: TraceId, span_id: SpanId) -> Option<Way> {
+        match Clock::from_tracestate(own, trace_id.low32(), self.settings().limits) {
+            Ok(sender) => Some(Way::after(
+                &sender.scan(),
+                self.component(),
+                span_id.low32(),
                 true,
-            ))),
+            )),
             Err(error) => {
                 self.dropped(Reason::of_member(error));
                 None
@@ -152,19 +163,27 @@ impl Towline {
     }
 }
 
-/// How the strand of a request begins.
+/// How the handling of a request begins.
 struct Begun {
-    strand: Strand,
+    identity: Identity,
+    /// None for a first strand.
+    way: Option<Way>,
     vector: Option<ClockV1>,
-    answers: bool,
 }
 
 impl Begun {
-    fn first(strand: Strand) -> Self {
+    fn first(identity: Identity) -> Self {
         Self {
-            strand,
+            identity,
+            way: None,
             vector: None,
-            answers: false,
         }
+    }
+
+    /// Started by a clock of version 2, which is answered in kind.
+    fn answering(mut self, way: Way, mode: ClockMode) -> Self {
+        self.identity.answers = matches!(mode, ClockMode::Auto | ClockMode::V2);
+        self.way = Some(way);
+        self
     }
 }

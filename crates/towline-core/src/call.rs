@@ -68,7 +68,7 @@ impl Towline {
     pub fn call(&self, host: &str) -> Call {
         let context = Context::current().unwrap_or_else(|| {
             self.dropped(Reason::ContextNone);
-            Context::root(self, Kind::Client, None)
+            Context::root(self, Kind::Client)
         });
         self.call_from(&context, host)
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Clock;
 use crate::observer::{Kind, Outcome, StrandEvent};
-use crate::strand::{Fork, Strand};
+use crate::strand::{Fork, Strand, Way};
 use crate::{ClockMode, ClockV1, SpanId, Towline, TraceContext, TraceFlags, TraceId, Tracestate};
 
 /// The place of running code in its trace: its span, and the strand that orders its events.
@@ -17,19 +17,7 @@ use crate::{ClockMode, ClockV1, SpanId, Towline, TraceContext, TraceFlags, Trace
 pub struct Context(Arc<Place>);
 
 struct Place {
-    towline: Towline,
-    kind: Kind,
-    trace_id: TraceId,
-    span_id: SpanId,
-    parent_id: Option<SpanId>,
-    flags: TraceFlags,
-    tracestate: Tracestate,
-    /// The trace that a caller came with, where it was not trusted to be continued.
-    link: Option<TraceContext>,
-    /// The valid `traceparent` of the request, trusted or not.
-    received: Option<(TraceId, SpanId)>,
-    /// Whether the caller sent a clock that was accepted: then it is answered.
-    answers: bool,
+    identity: Identity,
     state: Mutex<State>,
 }
 
@@ -41,14 +29,8 @@ struct State {
     after: Option<Context>,
 }
 
-/// A `traceparent` that was valid but not trusted, and what is kept of it.
-pub(crate) struct Untrusted {
-    pub(crate) received: (TraceId, SpanId),
-    pub(crate) link: Option<TraceContext>,
-}
-
-/// What a context is made of.
-pub(crate) struct Origin {
+/// What does not change of a context while it lives.
+pub(crate) struct Identity {
     pub(crate) towline: Towline,
     pub(crate) kind: Kind,
     pub(crate) trace_id: TraceId,
@@ -56,106 +38,117 @@ pub(crate) struct Origin {
     pub(crate) parent_id: Option<SpanId>,
     pub(crate) flags: TraceFlags,
     pub(crate) tracestate: Tracestate,
-    pub(crate) link: Option<TraceContext>,
+    /// The valid `traceparent` of the request, trusted or not.
     pub(crate) received: Option<(TraceId, SpanId)>,
+    /// The trace that a caller came with, where it was not trusted to be continued.
+    pub(crate) link: Option<Box<TraceContext>>,
+    /// Whether the caller sent a clock that was accepted: then it is answered.
     pub(crate) answers: bool,
-    pub(crate) strand: Strand,
-    pub(crate) vector: Option<ClockV1>,
 }
 
-impl Context {
-    pub(crate) fn start(origin: Origin) -> Self {
-        let place = Place {
-            towline: origin.towline,
-            kind: origin.kind,
-            trace_id: origin.trace_id,
-            span_id: origin.span_id,
-            parent_id: origin.parent_id,
-            flags: origin.flags,
-            tracestate: origin.tracestate,
-            link: origin.link,
-            received: origin.received,
-            answers: origin.answers,
-            state: Mutex::new(State {
-                strand: origin.strand,
-                vector: origin.vector,
-                after: None,
-            }),
-        };
-        place.tell(None);
-        Self(Arc::new(place))
-    }
-
-    /// A context that nothing was received for: a new trace with a first strand of its own.
-    pub(crate) fn root(towline: &Towline, kind: Kind, untrusted: Option<Untrusted>) -> Self {
-        let (trace_id, span_id) = (TraceId::random(), SpanId::random());
-        Self::start(Origin {
+impl Identity {
+    /// That of a span which begins a trace.
+    pub(crate) fn root(towline: &Towline, kind: Kind) -> Self {
+        Self {
             towline: towline.clone(),
             kind,
-            trace_id,
-            span_id,
+            trace_id: TraceId::random(),
+            span_id: SpanId::random(),
             parent_id: None,
             flags: towline.new_trace_flags(),
             tracestate: Tracestate::default(),
-            received: untrusted.as_ref().map(|untrusted| untrusted.received),
-            link: untrusted.and_then(|untrusted| untrusted.link),
+            received: None,
+            link: None,
             answers: false,
-            strand: Strand::first(towline.component(), span_id.low32(), trace_id.low32()),
-            vector: None,
-        })
+        }
+    }
+
+    /// The way of a strand that no clock started.
+    pub(crate) fn first_way(&self) -> Way {
+        let (nonce, trace) = (self.span_id.low32(), self.trace_id.low32());
+        Way::first(self.towline.component(), nonce, trace)
+    }
+
+    /// Whether it handles the request that came with this `traceparent`, or with no valid one.
+    pub(crate) fn serves(&self, received: Option<(TraceId, SpanId)>) -> bool {
+        self.kind == Kind::Server && self.received == received
+    }
+}
+
+impl Context {
+    /// A context whose strand starts now.
+    pub(crate) fn start(identity: Identity, strand: Strand, vector: Option<ClockV1>) -> Self {
+        let context = Self::of(identity, strand, vector);
+        context.0.tell(None);
+        context
+    }
+
+    /// A context of a strand whose start was told already.
+    pub(crate) fn of(identity: Identity, strand: Strand, vector: Option<ClockV1>) -> Self {
+        let state = State {
+            strand,
+            vector,
+            after: None,
+        };
+        Self(Arc::new(Place {
+            identity,
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// A context that nothing was received for: a new trace with a first strand of its own.
+    pub(crate) fn root(towline: &Towline, kind: Kind) -> Self {
+        let identity = Identity::root(towline, kind);
+        let way = identity.first_way();
+        Self::start(identity, way.into(), None)
     }
 
     /// The trace that this code belongs to.
     #[must_use]
     pub fn trace_id(&self) -> TraceId {
-        self.0.trace_id
+        self.0.identity.trace_id
     }
 
     /// The span of this code itself.
     #[must_use]
     pub fn span_id(&self) -> SpanId {
-        self.0.span_id
+        self.0.identity.span_id
     }
 
     /// The caller's span: its client span, for a request. None where the trace begins here.
     #[must_use]
     pub fn parent_id(&self) -> Option<SpanId> {
-        self.0.parent_id
+        self.0.identity.parent_id
     }
 
     /// Sampled and random, as they came.
     #[must_use]
     pub fn flags(&self) -> TraceFlags {
-        self.0.flags
+        self.0.identity.flags
     }
 
     /// The members of others, as they came.
     #[must_use]
     pub fn tracestate(&self) -> &Tracestate {
-        &self.0.tracestate
+        &self.0.identity.tracestate
     }
 
     /// The trace that the caller came with, where it was not trusted to be continued.
     #[must_use]
     pub fn link(&self) -> Option<&TraceContext> {
-        self.0.link.as_ref()
+        self.0.identity.link.as_deref()
     }
 
     /// What kind of span this is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.0.kind
+        self.0.identity.kind
     }
 
     /// The instance that made it.
     #[must_use]
     pub fn towline(&self) -> &Towline {
-        &self.0.towline
-    }
-
-    /// Whether it handles the request that came with this `traceparent`, or with no valid one.
-    pub(crate) fn serves(&self, received: Option<(TraceId, SpanId)>) -> bool {
-        self.0.kind == Kind::Server && self.0.received == received && !self.has_ended()
+        &self.0.identity.towline
     }
 
     /// Whether its strand has ended.
@@ -222,7 +215,7 @@ impl Context {
         let stamp = {
             let mut state = self.state();
             state.strand.end().ok()?;
-            self.0.answers.then(|| state.strand.clock())
+            self.0.identity.answers.then(|| state.strand.clock())
         };
         self.0.tell(Some(outcome));
         stamp
@@ -231,7 +224,7 @@ impl Context {
     /// The clock to answer with while the strand goes on: the body is still being produced.
     #[must_use]
     pub fn answer_so_far(&self) -> Option<Clock> {
-        self.0.answers.then(|| self.state().strand.clock())
+        self.0.identity.answers.then(|| self.state().strand.clock())
     }
 
     /// Does something with this very strand, ended or not.
@@ -280,24 +273,29 @@ impl Context {
         }
     }
 
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
     /// A strand of this process that `sent` starts, in a span of its own.
     fn child(&self, sent: &Clock) -> Self {
-        let place = &self.0;
+        let parent = self.identity();
         let span_id = SpanId::random();
-        Self::start(Origin {
-            towline: place.towline.clone(),
+        let component = parent.towline.component();
+        let identity = Identity {
+            towline: parent.towline.clone(),
             kind: Kind::Internal,
-            trace_id: place.trace_id,
+            trace_id: parent.trace_id,
             span_id,
-            parent_id: Some(place.span_id),
-            flags: place.flags,
-            tracestate: place.tracestate.clone(),
-            link: None,
+            parent_id: Some(parent.span_id),
+            flags: parent.flags,
+            tracestate: parent.tracestate.clone(),
             received: None,
+            link: None,
             answers: false,
-            strand: Strand::start(sent, place.towline.component(), span_id.low32(), false),
-            vector: self.vector(),
-        })
+        };
+        let strand = Strand::start(sent, component, span_id.low32(), false);
+        Self::start(identity, strand, self.vector())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -308,10 +306,10 @@ impl Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("trace_id", &self.0.trace_id)
-            .field("span_id", &self.0.span_id)
-            .field("parent_id", &self.0.parent_id)
-            .field("kind", &self.0.kind)
+            .field("trace_id", &self.trace_id())
+            .field("span_id", &self.span_id())
+            .field("parent_id", &self.parent_id())
+            .field("kind", &self.kind())
             .finish_non_exhaustive()
     }
 }
@@ -324,20 +322,21 @@ impl Place {
 
     /// Tells the observers that the strand started, or how it ended.
     fn tell(&self, outcome: Option<Outcome>) {
-        let settings = self.towline.settings();
+        let identity = &self.identity;
+        let settings = identity.towline.settings();
         let stamp = Stamp(self);
         let event = StrandEvent {
-            trace_id: self.trace_id,
-            span_id: self.span_id,
-            parent_id: self.parent_id,
-            flags: self.flags,
-            kind: self.kind,
+            trace_id: identity.trace_id,
+            span_id: identity.span_id,
+            parent_id: identity.parent_id,
+            flags: identity.flags,
+            kind: identity.kind,
             service: &settings.service_name,
             instance: &settings.instance,
             clock: (settings.clock != ClockMode::Off).then_some(&stamp),
             outcome,
         };
-        self.towline.observe(|observer| match outcome {
+        identity.towline.observe(|observer| match outcome {
             None => observer.on_strand_start(&event),
             Some(_) => observer.on_strand_end(&event),
         });

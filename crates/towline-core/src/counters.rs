@@ -72,6 +72,16 @@ impl Counters {
         self.iter().collect()
     }
 
+    pub(crate) fn strand_started(&self) {
+        let [strand_start, ..] = &self.acts;
+        strand_start.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn strand_ended(&self) {
+        let [_, strand_end, ..] = &self.acts;
+        strand_end.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let keys = ACT_KEYS
             .into_iter()
@@ -110,13 +120,11 @@ impl fmt::Display for Counters {
 
 impl Observer for Counters {
     fn on_strand_start(&self, _: &StrandEvent<'_>) {
-        let [strand_start, ..] = &self.acts;
-        strand_start.fetch_add(1, Ordering::Relaxed);
+        self.strand_started();
     }
 
     fn on_strand_end(&self, _: &StrandEvent<'_>) {
-        let [_, strand_end, ..] = &self.acts;
-        strand_end.fetch_add(1, Ordering::Relaxed);
+        self.strand_ended();
     }
 
     fn on_call_sent(&self, _: &CallEvent<'_>) {

@@ -13,56 +13,133 @@ use std::task::{Context as Polling, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::context::{Context, Joining, Task};
+use crate::clock::Clock;
+use crate::context::{Context, Identity, Joining, Task};
+use crate::observer::Outcome;
+use crate::seed::Seed;
+use crate::{SpanId, TraceId};
+
+/// A context, or what one is made of when somebody asks for it.
+enum Held {
+    Context(Context),
+    Seed(Seed),
+}
+
+impl Held {
+    fn identity(&self) -> &Identity {
+        match self {
+            Self::Context(context) => context.identity(),
+            Self::Seed(seed) => seed.identity(),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Context(context) => context.has_ended(),
+            Self::Seed(seed) => seed.has_ended(),
+        }
+    }
+}
+
+/// The context of what is held here, made if it was not yet.
+fn made(held: &mut Option<Held>) -> Option<&Context> {
+    if let Some(Held::Seed(_)) = held {
+        *held = match held.take() {
+            Some(Held::Seed(seed)) => Some(Held::Context(seed.into_context())),
+            other => other,
+        };
+    }
+    match held {
+        Some(Held::Context(context)) => Some(context),
+        _ => None,
+    }
+}
 
 thread_local! {
-    static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 
 /// Puts another context in place, and gives the one that was there.
-fn swap(context: Option<Context>) -> Option<Context> {
+fn swap(held: Option<Held>) -> Option<Held> {
     // A thread that is going down has no current context any more.
     CURRENT
-        .try_with(|current| current.replace(context))
+        .try_with(|current| current.replace(held))
         .ok()
         .flatten()
 }
 
 /// The current context, if there is one.
 pub(crate) fn current() -> Option<Context> {
-    CURRENT
-        .try_with(|current| current.borrow().clone())
-        .ok()
-        .flatten()
+    let current = CURRENT.try_with(|current| made(&mut current.borrow_mut()).cloned());
+    current.ok().flatten()
 }
 
-/// Whether `test` holds for the current context; it is not cloned.
-pub(crate) fn is_current(test: impl FnOnce(&Context) -> bool) -> bool {
-    CURRENT
-        .try_with(|current| current.borrow().as_ref().is_some_and(test))
-        .unwrap_or(false)
+/// Whether `test` holds for the current context, if there is one that has not ended.
+pub(crate) fn is_current(test: impl FnOnce(&Identity) -> bool) -> bool {
+    let test = |current: &RefCell<Option<Held>>| {
+        let current = current.borrow();
+        let held = current.as_ref().filter(|held| !held.has_ended());
+        held.is_some_and(|held| test(held.identity()))
+    };
+    CURRENT.try_with(test).unwrap_or(false)
 }
 
-/// A place where a context waits while it is not current: moved in and out, never cloned.
-#[derive(Debug, Default)]
-pub struct Slot(Option<Context>);
+/// A place where a context waits while it is not current: moved in and out, never cloned, and made
+/// only if it is asked for.
+#[derive(Default)]
+pub struct Slot(Option<Held>);
 
 impl Slot {
     /// Holds a context.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        Self(Some(context))
+        Self(Some(Held::Context(context)))
+    }
+
+    pub(crate) fn of_seed(seed: Seed) -> Self {
+        Self(Some(Held::Seed(seed)))
     }
 
     /// The context that waits here; none while it is current.
+    pub fn context(&mut self) -> Option<&Context> {
+        made(&mut self.0)
+    }
+
+    /// The trace and the span of the context that waits here, without making it.
     #[must_use]
-    pub fn context(&self) -> Option<&Context> {
-        self.0.as_ref()
+    pub fn ids(&self) -> Option<(TraceId, SpanId)> {
+        let identity = self.0.as_ref()?.identity();
+        Some((identity.trace_id, identity.span_id))
+    }
+
+    /// Whether the response is to name its trace (the setting `trace_response`).
+    #[must_use]
+    pub fn names_its_trace(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|held| held.identity().towline.settings().trace_response)
+    }
+
+    /// As [`Context::end`], without making the context.
+    pub fn end(&mut self, outcome: Outcome) -> Option<Clock> {
+        match self.0.as_mut()? {
+            Held::Context(context) => context.end(outcome),
+            Held::Seed(seed) => seed.end(),
+        }
+    }
+
+    /// As [`Context::answer_so_far`], without making the context.
+    #[must_use]
+    pub fn answer_so_far(&self) -> Option<Clock> {
+        match self.0.as_ref()? {
+            Held::Context(context) => context.answer_so_far(),
+            Held::Seed(seed) => seed.answer_so_far(),
+        }
     }
 
     /// Makes the context current until the guard is dropped. An empty slot changes nothing.
     pub fn enter(&mut self) -> Entered<'_> {
-        let outer = self.0.take().map(|context| swap(Some(context)));
+        let outer = self.0.take().map(|held| swap(Some(held)));
         Entered {
             slot: self,
             outer,
@@ -72,12 +149,11 @@ impl Slot {
 }
 
 /// Keeps a context current; at its end the one from before is current again, also in a panic.
-#[derive(Debug)]
 #[must_use = "the context is current only while this lives"]
 pub struct Entered<'a> {
     slot: &'a mut Slot,
     /// What was current before, if this guard changed it.
-    outer: Option<Option<Context>>,
+    outer: Option<Option<Held>>,
     /// Stays on its thread.
     thread: PhantomData<*const ()>,
 }
@@ -210,7 +286,10 @@ pub trait InContext: Future + Sized {
     /// [`Join`] says what it did to whoever waits for it. Without a current context it just runs.
     fn forked(self) -> Forked<Self> {
         let task = current().map(|context| context.fork());
-        let slot = Slot(task.as_ref().map(|task| task.context().clone()));
+        let slot = task
+            .as_ref()
+            .map(|task| Slot::new(task.context().clone()))
+            .unwrap_or_default();
         Forked {
             work: self,
             slot,
@@ -223,7 +302,9 @@ pub trait InContext: Future + Sized {
     fn detached(self) -> Scoped<Self> {
         Scoped {
             work: self,
-            slot: Slot(current().map(|context| context.detach())),
+            slot: current()
+                .map(|context| Slot::new(context.detach()))
+                .unwrap_or_default(),
         }
     }
 }
@@ -260,6 +341,18 @@ fn scope<T>(context: Option<&Context>, work: impl FnOnce() -> T) -> T {
     match context {
         Some(context) => context.scope(work),
         None => work(),
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Slot").field(&self.ids()).finish()
+    }
+}
+
+impl fmt::Debug for Entered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
     }
 }
 

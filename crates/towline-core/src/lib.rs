@@ -27,6 +27,7 @@ mod host_list;
 mod id;
 mod limits;
 mod observer;
+mod seed;
 mod setup;
 mod strand;
 mod towline;

@@ -431,6 +431,12 @@ impl Observers {
         self.list.push(observer);
     }
 
+    /// Whether nobody observes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     fn tell(&self, tell: impl Fn(&dyn Observer)) {
         for observer in &self.list {
             // What an observer leaves broken is its own: nothing of ours is borrowed mutably.

@@ -31,6 +31,13 @@ impl Component {
     }
 }
 
+impl Component {
+    /// The most bytes that a member of this component has before its tick, with its separator.
+    fn member_bytes(&self) -> usize {
+        ", ".len() + self.text.len() + "00000000:".len()
+    }
+}
+
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Component").field(&self.as_str()).finish()
@@ -71,13 +78,21 @@ pub enum Fork {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Strand {
+    way: Way,
+    known: Known,
+}
+
+/// The hops from the first strand to one, this one included: all of it that does not change while
+/// the strand runs, unless word of the hops above comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
     /// The canonical text of the hops above and of this one, up to its tick.
-    way: String,
-    /// Where this strand's member begins in `way`.
+    text: String,
+    /// Where this strand's member begins in `text`.
     own_at: usize,
     trace: u32,
     first_nonce: u32,
-    /// How many members `way` has, the own one included.
+    /// How many members `text` has, the own one included.
     hops: usize,
     /// How many forks the ranges above name.
     forks_above: u32,
@@ -85,19 +100,16 @@ pub struct Strand {
     as_received: bool,
     detached: bool,
     gap: bool,
-    known: Known,
 }
 
-impl Strand {
-    /// The first strand of a trace; `nonce`: the low 32 bits of its span id, `trace`: those of the
-    /// trace id.
-    #[must_use]
-    pub fn first(component: &Component, nonce: u32, trace: u32) -> Self {
-        let mut way = String::with_capacity(32 + component.text.len());
-        tree::head(&mut way, trace);
-        let own_at = push_own(&mut way, component, nonce);
+impl Way {
+    /// That of a trace's first strand.
+    pub(crate) fn first(component: &Component, nonce: u32, trace: u32) -> Self {
+        let mut text = String::with_capacity(tree::HEAD_BYTES + component.member_bytes());
+        tree::head(&mut text, trace);
+        let own_at = push_own(&mut text, component, nonce);
         Self {
-            way,
+            text,
             own_at,
             trace,
             first_nonce: nonce,
@@ -106,20 +118,10 @@ impl Strand {
             as_received: true,
             detached: false,
             gap: false,
-            known: Known {
-                tick: 1,
-                ..Known::default()
-            },
         }
     }
 
-    /// The strand that a sender's stamp starts: attached if the stamp lists the call as in flight,
-    /// else detached. `gap`: a service that carries no clocks lies between.
-    #[must_use]
-    pub fn start(sender: &Clock, component: &Component, nonce: u32, gap: bool) -> Self {
-        Self::after(&sender.scan(), component, nonce, gap)
-    }
-
+    /// That of a strand which a sender's stamp starts.
     pub(crate) fn after(sender: &Scan<'_>, component: &Component, nonce: u32, gap: bool) -> Self {
         let Facts {
             trace,
@@ -128,11 +130,11 @@ impl Strand {
             forks,
             last_at,
         } = sender.facts;
-        let text: &str = &sender.text;
-        let mut way = String::with_capacity(text.len() + component.text.len() + 24);
+        let sent: &str = &sender.text;
+        let mut text = String::with_capacity(sent.len() + component.member_bytes());
         let (mut detached, mut named) = (true, 0);
         // The text was checked: the last member can be read again.
-        if let Ok(member) = Reader::resume(text.as_bytes(), last_at, hops - 1).member::<Forks>() {
+        if let Ok(member) = Reader::resume(sent.as_bytes(), last_at, hops - 1).member::<Forks>() {
             let mut known = member.known.with(member.forks);
             let fork = known.tick;
             detached = !known.forks.lists_attached(fork);
@@ -140,17 +142,17 @@ impl Strand {
             known.forks.forget(fork, detached);
             let label =
                 last_at + member.service.len() + member.instance.len() + "#/00000000:".len();
-            way.push_str(text.get(..label).unwrap_or_default());
+            text.push_str(sent.get(..label).unwrap_or_default());
             let marks = write::Marks {
                 fork: None,
                 detached: member.detached,
                 gap: member.gap,
             };
-            write::hop_tail(&mut way, &known, marks);
+            write::hop_tail(&mut text, &known, marks);
         }
-        let own_at = push_own(&mut way, component, nonce);
+        let own_at = push_own(&mut text, component, nonce);
         Self {
-            way,
+            text,
             own_at,
             trace,
             first_nonce,
@@ -159,11 +161,67 @@ impl Strand {
             as_received: true,
             detached,
             gap,
-            known: Known {
-                tick: 1,
-                ..Known::default()
-            },
         }
+    }
+
+    /// The stamp of the strand that has this way and knows that of its forks.
+    pub(crate) fn stamp(&self, known: &Known) -> Clock {
+        // Enough for a tick and an end: then the text is not moved again.
+        let plain = known.forks.is_empty();
+        let tail = if plain {
+            write::digits(known.tick) + self.marks_bytes(known)
+        } else {
+            32
+        };
+        let mut text = String::with_capacity(self.text.len() + tail);
+        text.push_str(&self.text);
+        let marks = write::Marks {
+            fork: None,
+            detached: self.detached,
+            gap: self.gap,
+        };
+        write::hop_tail(&mut text, known, marks);
+        let own = u32::try_from(known.forks.flying_count()).unwrap_or(u32::MAX);
+        let facts = Facts {
+            trace: self.trace,
+            first_nonce: self.first_nonce,
+            hops: self.hops,
+            forks: self.forks_above.saturating_add(own),
+            last_at: self.own_at,
+        };
+        Clock::from_parts(text, facts)
+    }
+
+    fn marks_bytes(&self, known: &Known) -> usize {
+        let marks = [self.detached, self.gap, known.ended, known.lossy];
+        marks.into_iter().filter(|&set| set).count() * ";e".len()
+    }
+}
+
+impl From<Way> for Strand {
+    /// A strand that has just started.
+    fn from(way: Way) -> Self {
+        let known = Known {
+            tick: 1,
+            ..Known::default()
+        };
+        Self { way, known }
+    }
+}
+
+impl Strand {
+    /// The first strand of a trace; `nonce`: the low 32 bits of its span id, `trace`: those of the
+    /// trace id.
+    #[must_use]
+    pub fn first(component: &Component, nonce: u32, trace: u32) -> Self {
+        Way::first(component, nonce, trace).into()
+    }
+
+    /// The strand that a sender's stamp starts: attached if the stamp lists the call as in flight,
+    /// else detached. `gap`: a service that carries no clocks lies between.
+    #[must_use]
+    pub fn start(sender: &Clock, component: &Component, nonce: u32, gap: bool) -> Self {
+        Way::after(&sender.scan(), component, nonce, gap).into()
     }
 
     /// The tick of its last event.
@@ -228,7 +286,7 @@ impl Strand {
         sent: Option<&str>,
         answer: &Clock,
     ) -> Result<(), StrandError> {
-        if answer.facts.hops != self.hops + 1 {
+        if answer.facts.hops != self.way.hops + 1 {
             return Err(StrandError::OtherStrand);
         }
         let callee_at = sent.and_then(|sent| self.answered_at(tick, sent, answer.as_str()));
@@ -240,7 +298,7 @@ impl Strand {
             return Err(StrandError::Ended);
         }
         let text = answer.as_str().as_bytes();
-        let callee = Reader::resume(text, callee_at, self.hops).member::<Forks>();
+        let callee = Reader::resume(text, callee_at, self.way.hops).member::<Forks>();
         let callee = callee.map_err(|_| StrandError::OtherStrand)?;
         if callee.detached {
             return Err(StrandError::OtherStrand);
@@ -258,8 +316,8 @@ impl Strand {
 
     /// Where the callee's member begins, if the answer repeats to the letter what the call said.
     fn answered_at(&self, tick: u32, sent: &str, answer: &str) -> Option<usize> {
-        let said = sent.strip_prefix(self.way.as_str())?;
-        let mut rest = answer.strip_prefix(self.way.as_str())?;
+        let said = sent.strip_prefix(self.way.text.as_str())?;
+        let mut rest = answer.strip_prefix(self.way.text.as_str())?;
         let mut number = String::new();
         let (marks, list) = match said.split_once(";x=\"") {
             Some((marks, list)) => (marks, list.strip_suffix('"')?),
@@ -318,7 +376,7 @@ impl Strand {
     /// [`StrandError::NotOfThisTrace`], [`StrandError::Ended`], [`StrandError::FromTheFuture`]. The
     /// strand is then as it was.
     pub fn receive(&mut self, clock: &Clock) -> Result<(), StrandError> {
-        if (clock.facts.trace, clock.facts.first_nonce) != (self.trace, self.first_nonce) {
+        if (clock.facts.trace, clock.facts.first_nonce) != (self.way.trace, self.way.first_nonce) {
             return Err(StrandError::NotOfThisTrace);
         }
         if self.known.ended {
@@ -375,23 +433,7 @@ impl Strand {
     /// The stamp of the last event.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        let mut text = String::with_capacity(self.way.len() + 16);
-        text.push_str(&self.way);
-        let marks = write::Marks {
-            fork: None,
-            detached: self.detached,
-            gap: self.gap,
-        };
-        write::hop_tail(&mut text, &self.known, marks);
-        let own = u32::try_from(self.known.forks.flying_count()).unwrap_or(u32::MAX);
-        let facts = Facts {
-            trace: self.trace,
-            first_nonce: self.first_nonce,
-            hops: self.hops,
-            forks: self.forks_above.saturating_add(own),
-            last_at: self.own_at,
-        };
-        Clock::from_parts(text, facts)
+        self.way.stamp(&self.known)
     }
 
     /// The stamp to send: [`clock`](Self::clock), cut where a receiver would refuse it; and whether
@@ -403,7 +445,7 @@ impl Strand {
     pub fn header(&self, header_bytes_max: usize) -> Result<(Clock, bool), CutError> {
         let clock = self.clock();
         let limits = Limits::DEFAULT;
-        let plain = self.as_received
+        let plain = self.way.as_received
             && self.known.forks.open.is_empty()
             && self.known.forks.seen.is_empty();
         let fits = clock.as_str().len() <= header_bytes_max
@@ -432,12 +474,13 @@ impl Strand {
         // The own member is written bare, to find where its tick begins.
         let bare = tree.to_clock();
         let label = bare.as_str().rfind(':').map_or(0, |colon| colon + 1);
-        self.way.clear();
+        self.way.text.clear();
         self.way
+            .text
             .push_str(bare.as_str().get(..label).unwrap_or_default());
-        self.own_at = bare.facts.last_at;
-        self.forks_above = bare.facts.forks;
-        self.as_received = false;
+        self.way.own_at = bare.facts.last_at;
+        self.way.forks_above = bare.facts.forks;
+        self.way.as_received = false;
         self.known = own;
     }
 }

@@ -2,8 +2,24 @@
 
 /// What may stand unescaped: RFC 9110 token characters other than `%` and `#`.
 pub(crate) fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!$&'*+-.^_`|~".contains(&byte)
+    PLAIN.get(usize::from(byte)).copied().unwrap_or(false)
 }
+
+/// [`is_plain`] of each byte: labels are most of a clock, and are read at every hop.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut symbols: &[u8] = b"!$&'*+-.^_`|~";
+    while let [symbol, rest @ ..] = symbols {
+        plain[*symbol as usize] = true;
+        symbols = rest;
+    }
+    let mut byte = 0;
+    while byte < 128u8 {
+        plain[byte as usize] |= byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    plain
+};
 
 fn is_control(c: char) -> bool {
     c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c)

@@ -238,6 +238,12 @@ impl Clock {
         short::lengthen(value, trace, limits)
     }
 
+    /// The canonical text, for a header that owns it.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.text.into_string()
+    }
+
     pub(crate) fn scan(&self) -> Scan<'_> {
         Scan {
             text: Cow::Borrowed(&self.text),

@@ -182,16 +182,19 @@ impl<'a> Reader<'a> {
         let nonce = self.nonce()?;
         let tick = self.tick(b':')?;
         let mut fork = tick;
-        if self.skip(b";f=") {
-            fork = self.number()?;
-            if fork == 0 || fork >= tick {
-                return Err(self.malformed());
+        let (mut detached, mut gap, mut ended, mut lossy) = (false, false, false, false);
+        if self.peek() == Some(b';') {
+            if self.skip(b";f=") {
+                fork = self.number()?;
+                if fork == 0 || fork >= tick {
+                    return Err(self.malformed());
+                }
             }
+            detached = self.skip(b";d");
+            gap = self.skip(b";g");
+            ended = self.skip(b";e");
+            lossy = self.skip(b";l");
         }
-        let detached = self.skip(b";d");
-        let gap = self.skip(b";g");
-        let ended = self.skip(b";e");
-        let lossy = self.skip(b";l");
         let first = self.hops == 1;
         if (ended && lossy) || (first && (detached || gap)) {
             return Err(self.malformed());
@@ -356,18 +359,22 @@ impl<'a> Reader<'a> {
     /// The label up to `end`, which is taken too.
     fn label(&mut self, end: u8) -> Result<&'a [u8], ClockError> {
         let start = self.at;
-        let mut escaped = false;
-        loop {
-            match self.peek() {
-                Some(byte) if label::is_plain(byte) => {}
-                Some(b'%') => escaped = true,
-                Some(byte) if byte == end => break,
-                _ => return Err(self.malformed()),
-            }
-            self.at += 1;
+        let rest = self.text.get(start..).unwrap_or_default();
+        let mut length = rest
+            .iter()
+            .take_while(|&&byte| label::is_plain(byte))
+            .count();
+        let escaped = rest.get(length) == Some(&b'%');
+        if escaped {
+            let is_label = |byte: u8| label::is_plain(byte) || byte == b'%';
+            length = rest.iter().take_while(|&&byte| is_label(byte)).count();
         }
-        let raw = self.text.get(start..self.at).unwrap_or_default();
+        self.at += length;
+        if self.peek() != Some(end) {
+            return Err(self.malformed());
+        }
         self.at += 1;
+        let raw = rest.get(..length).unwrap_or_default();
         if escaped {
             let label = label::unquote(raw).ok_or(ClockError::Malformed { at: start })?;
             let mut again = String::with_capacity(raw.len());

@@ -8,7 +8,7 @@ use super::read::{Member, Reader};
 use super::{Clock, Facts, label, write};
 
 /// The length of the version and the trace.
-const HEAD_BYTES: usize = "v2;t=1c80319c".len();
+pub(crate) const HEAD_BYTES: usize = "v2;t=1c80319c".len();
 
 /// One strand on the way from the first strand to the one that a clock belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

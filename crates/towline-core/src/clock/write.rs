@@ -2,32 +2,27 @@
 
 use super::known::{Attached, Forks, Known};
 use super::ranges::Range;
+use crate::id::encode_hex;
 
-/// Appends a number in decimal; the hot path's formatter.
-pub(crate) fn number(out: &mut String, mut value: u32) {
-    let mut digits = [0u8; 10];
-    let mut length = 0;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + u8::try_from(value % 10).unwrap_or(0);
-        value /= 10;
-        length += 1;
-        if value == 0 {
-            break;
-        }
+/// Appends a number in decimal.
+pub(crate) fn number(out: &mut String, value: u32) {
+    let (rest, digit) = (value / 10, value % 10);
+    if rest > 0 {
+        number(out, rest);
     }
-    out.extend(
-        digits
-            .iter()
-            .skip(digits.len() - length)
-            .map(|&digit| char::from(digit)),
-    );
+    out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+}
+
+/// How many digits a number has in decimal.
+pub(crate) fn digits(value: u32) -> usize {
+    value.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// Appends eight lower-case hex digits.
 pub(crate) fn hex8(out: &mut String, value: u32) {
-    for shift in (0..8u32).rev() {
-        out.push(char::from_digit(value >> (shift * 4) & 15, 16).unwrap_or('0'));
-    }
+    let mut digits = [0; 8];
+    encode_hex(&value.to_be_bytes(), &mut digits);
+    out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
 }
 
 /// The marks of a hop beside its forks.

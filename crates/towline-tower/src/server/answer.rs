@@ -1,9 +1,10 @@
 //! What goes back to the caller on the response's head.
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::Body;
-use towline_core::{Clock, Context, Outcome, RACEWAY_CLOCK, Traceparent};
+use towline_core::{Clock, Context, Outcome, RACEWAY_CLOCK, Slot, Traceparent};
 
 const CLOCK: HeaderName = HeaderName::from_static(RACEWAY_CLOCK);
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
@@ -11,23 +12,26 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Ends the strand if the length of the body is known, and puts its clock on the head. Whether the
 /// end is still to come, and may go into a trailer.
-pub(super) fn answer<B: Body>(context: &Context, response: &mut Response<B>) -> bool {
+pub(super) fn answer<B: Body>(slot: &mut Slot, response: &mut Response<B>) -> bool {
     let body = response.body();
     let sized = body.is_end_stream() || body.size_hint().exact().is_some();
     let outcome = outcome(response.status());
     let clock = if sized {
-        context.end(outcome)
+        slot.end(outcome)
     } else {
-        context.answer_so_far()
+        slot.answer_so_far()
     };
     let clock = clock.filter(|_| !may_be_shared(response));
-    if let Some(clock) = &clock {
+    let answers = clock.is_some();
+    if let Some(clock) = clock {
         put(response.headers_mut(), clock);
     }
-    if context.towline().settings().trace_response {
-        put_trace(response.headers_mut(), context);
+    if slot.names_its_trace() {
+        if let Some(context) = slot.context() {
+            put_trace(response.headers_mut(), context);
+        }
     }
-    clock.is_some() && !sized
+    answers && !sized
 }
 
 /// A server's own failure is an error; what the caller did wrong is not.
@@ -59,8 +63,8 @@ fn may_be_shared<B>(response: &Response<B>) -> bool {
         || response.headers().get_all(CACHE_CONTROL).iter().any(shared)
 }
 
-pub(super) fn put(headers: &mut HeaderMap, clock: &Clock) {
-    if let Ok(value) = HeaderValue::from_str(clock.as_str()) {
+pub(super) fn put(headers: &mut HeaderMap, clock: Clock) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(clock.into_string())) {
         headers.insert(CLOCK, value);
     }
 }

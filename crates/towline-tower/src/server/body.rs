@@ -67,12 +67,12 @@ impl<B: Body> Body for ResponseBody<B> {
             Poll::Ready(Some(Ok(_))) => return frame,
         };
         let end = scope
-            .context()
+            .slot()
             .end(outcome)
             .filter(|_| std::mem::take(this.owes_trailer));
         *this.scope = None;
         match end {
-            Some(end) => frame.map(|last| with_trailer(last, &end)),
+            Some(end) => frame.map(|last| with_trailer(last, end)),
             None => frame,
         }
     }
@@ -89,7 +89,7 @@ impl<B: Body> Body for ResponseBody<B> {
 /// The last frame of a body with the end's clock in its trailers.
 fn with_trailer<D, E>(
     last: Option<Result<Frame<D>, E>>,
-    end: &Clock,
+    end: Clock,
 ) -> Option<Result<Frame<D>, E>> {
     let mut trailers = match last {
         None => HeaderMap::new(),

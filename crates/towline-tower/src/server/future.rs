@@ -42,15 +42,15 @@ where
         };
         let result = ready!(scope.run(|| this.inner.poll(polling)));
         Poll::Ready(match (result, this.scope.take()) {
-            (Ok(mut response), Some(scope)) => {
-                let end_to_come = answer(scope.context(), &mut response);
+            (Ok(mut response), Some(mut scope)) => {
+                let end_to_come = answer(scope.slot(), &mut response);
                 let owes_trailer = end_to_come && scope.has_trailers();
                 Ok(response.map(|body| ResponseBody::new(body, scope, owes_trailer)))
             }
             (Ok(response), None) => Ok(response.map(ResponseBody::untouched)),
             (Err(error), scope) => {
-                if let Some(scope) = scope {
-                    scope.context().end(Outcome::Error);
+                if let Some(mut scope) = scope {
+                    scope.slot().end(Outcome::Error);
                 }
                 Err(error)
             }

@@ -1,5 +1,5 @@
 use http::{Request, Version};
-use towline_core::{Context, Outcome, Slot};
+use towline_core::{Outcome, Slot};
 use tracing::Span;
 
 /// What is current while a request is handled and its body is produced: the context, and a span
@@ -8,32 +8,31 @@ use tracing::Span;
 /// Dropped before the strand has ended, it ends it: the caller is gone.
 #[derive(Debug)]
 pub(super) struct Scope {
-    context: Context,
     slot: Slot,
     span: Span,
     has_trailers: bool,
 }
 
 impl Scope {
-    pub(super) fn new<B>(context: Context, request: &Request<B>) -> Self {
+    pub(super) fn new<B>(slot: Slot, request: &Request<B>) -> Self {
+        let ids = slot.ids();
         let span = tracing::info_span!(
             target: "towline",
             "request",
-            trace_id = %context.trace_id(),
-            span_id = %context.span_id(),
+            trace_id = ids.map(|(trace_id, _)| display(trace_id)),
+            span_id = ids.map(|(_, span_id)| display(span_id)),
             http.request.method = %request.method(),
             url.path = request.uri().path(),
         );
         Self {
-            slot: Slot::new(context.clone()),
-            context,
+            slot,
             span,
             has_trailers: request.version() >= Version::HTTP_2,
         }
     }
 
-    pub(super) fn context(&self) -> &Context {
-        &self.context
+    pub(super) fn slot(&mut self) -> &mut Slot {
+        &mut self.slot
     }
 
     /// Whether the protocol has trailers that every client takes.
@@ -51,6 +50,6 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         let _span = self.span.enter();
-        self.context.end(Outcome::Cancelled);
+        self.slot.end(Outcome::Cancelled);
     }
 }

@@ -45,7 +45,7 @@ impl<S> Server<S> {
         }
         let peer = Peer::new((self.peer_address)(request.extensions()));
         Some(Scope::new(
-            self.towline.accept(request.headers(), &peer),
+            self.towline.serve(request.headers(), &peer),
             request,
         ))
     }

@@ -1,0 +1,72 @@
+//! A request's context before anybody asks for it.
+
+use crate::ClockV1;
+use crate::clock::{Clock, Known};
+use crate::context::{Context, Identity};
+use crate::strand::{Strand, Way};
+
+/// What a context is made of, if the handler asks for it: most do not, and pay for none.
+///
+/// Its strand has started, and may have ended, without any event between.
+pub(crate) struct Seed {
+    identity: Identity,
+    /// None for a first strand.
+    way: Option<Way>,
+    vector: Option<ClockV1>,
+    ended: bool,
+}
+
+impl Seed {
+    pub(crate) fn new(identity: Identity, way: Option<Way>, vector: Option<ClockV1>) -> Self {
+        identity.towline.counters().strand_started();
+        Self {
+            identity,
+            way,
+            vector,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The stamp of the only event, or of both.
+    fn stamp(&self) -> Option<Clock> {
+        let known = Known {
+            tick: if self.ended { 2 } else { 1 },
+            ended: self.ended,
+            ..Known::default()
+        };
+        let way = self.way.as_ref().filter(|_| self.identity.answers)?;
+        Some(way.stamp(&known))
+    }
+
+    /// As [`Context::end`], where nobody observes.
+    pub(crate) fn end(&mut self) -> Option<Clock> {
+        if std::mem::replace(&mut self.ended, true) {
+            return None;
+        }
+        self.identity.towline.counters().strand_ended();
+        self.stamp()
+    }
+
+    /// As [`Context::answer_so_far`].
+    pub(crate) fn answer_so_far(&self) -> Option<Clock> {
+        self.stamp()
+    }
+
+    pub(crate) fn into_context(self) -> Context {
+        let way = self.way.unwrap_or_else(|| self.identity.first_way());
+        let mut strand = Strand::from(way);
+        if self.ended {
+            // It has just started: nothing keeps it from ending.
+            let _ = strand.end();
+        }
+        Context::of(self.identity, strand, self.vector)
+    }
+}
