@@ -6,6 +6,10 @@ pub(crate) fn is_plain(byte: u8) -> bool {
 }
 
 /// [`is_plain`] of each byte: labels are most of a clock, and are read at every hop.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which would refuse a panic"
+)]
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut symbols: &[u8] = b"!$&'*+-.^_`|~";
