@@ -3,6 +3,7 @@
 //! Only processes that were started here are ever stopped. They are known by process id and start
 //! time, kept in a folder, so that a process id that was given to another process means nothing.
 
+mod lock;
 mod logs;
 mod name;
 mod places;

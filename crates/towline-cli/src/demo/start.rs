@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use reqwest::Client;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::lock::Lock;
 use super::logs;
 use super::name::Name;
 use super::places::{Place, StartedBy, look, port};
@@ -132,6 +133,9 @@ pub(crate) async fn start(state: &State, plan: &Plan, out: &mut Out) -> Result<S
 async fn set_up(state: &State, plan: &Plan, name: Name, out: &mut Out) -> anyhow::Result<PathBuf> {
     const SILENCE: Duration = Duration::from_secs(1);
     let folder = folder(plan, name);
+    let here = || format!("cannot set up in {}", folder.display());
+    // Whatever its state folder, another command would install into the same place.
+    let _lock = Lock::of(&folder, out).await.with_context(here)?;
     let log = log_path(state, plan, name)?;
     let file =
         logs::create(&log).with_context(|| format!("cannot write the log {}", log.display()))?;

@@ -1,16 +1,14 @@
 //! The folder that remembers which processes were started.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
 
+use super::lock::Lock;
 use super::name::Name;
 use super::process::ProcessId;
 use crate::args::StateArg;
@@ -48,17 +46,6 @@ impl Record {
 #[derive(Debug)]
 pub(crate) struct State {
     dir: PathBuf,
-}
-
-/// Held while services are started or stopped.
-#[derive(Debug)]
-pub(crate) struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file lets go of it too.
-        let _ = flock(&self.0, FlockOperation::Unlock);
-    }
 }
 
 impl State {
@@ -99,37 +86,14 @@ impl State {
 
     /// Makes the folder, and waits until no other command is starting or stopping services.
     pub(crate) async fn lock(&self, out: &mut Out) -> Result<Lock, Failure> {
-        const GLANCE: Duration = Duration::from_millis(100);
-        const PATIENCE: Duration = Duration::from_secs(20 * 60);
         let made = DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.dir);
         made.map_err(|error| self.failure("cannot be made").because(error))?;
         self.check()?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(self.dir.join("lock"));
-        let file = file.map_err(|error| self.failure("cannot be locked").because(error))?;
-        let deadline = Instant::now() + PATIENCE;
-        let mut told = false;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Lock(file)),
-                Err(error) if error.kind() != ErrorKind::WouldBlock => {
-                    return Err(self.failure("cannot be locked").because(error));
-                }
-                Err(_) if Instant::now() >= deadline => {
-                    return Err(self.failure("is held by another `towline demo`"));
-                }
-                Err(_) => {}
-            }
-            if !told {
-                out.note("note: waiting for another `towline demo` to finish");
-                told = true;
-            }
-            sleep(GLANCE).await;
-        }
+        let lock = Lock::of(&self.dir, out).await;
+        lock.map_err(|error| self.failure("cannot be locked").because(error))
     }
 
     /// All records that can be read, in no order that means anything.
@@ -200,6 +164,7 @@ fn default_dir() -> PathBuf {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
 
     /// A folder of its own for each test, removed at its end.
     struct Folder(PathBuf);

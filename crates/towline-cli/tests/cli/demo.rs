@@ -187,7 +187,7 @@ fn a_folder_without_services_is_not_found() {
     assert_eq!(ran.exit, Some(3), "{}", ran.stderr);
     let ran = demo(&folder, &["up", "--only", "go", "--free-ports"]);
     assert_eq!(ran.exit, Some(4));
-    assert!(ran.stderr.contains("cannot run "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot set up in "), "{}", ran.stderr);
 }
 
 /// A run whose one service has started and never becomes healthy; and the file with its process id.
