@@ -5,7 +5,7 @@ import "net/http"
 // fieldsAtHead remembers a header as it was when the handler called WriteHeader or first wrote: what it
 // changes later has no effect on the head, though that is held back, but may be meant for trailers.
 type fieldsAtHead struct {
-	few  [8]field // without memory of its own for most responses
+	few  [4]field // without memory of its own for most responses
 	many []field
 	kept bool
 }

@@ -185,13 +185,16 @@ func (s *Strand) tick() bool {
 	return true
 }
 
-// stampSize is enough for most stamps; a longer one moves to the heap while it is written.
-const stampSize = 512
-
 func (s *Strand) stamp() Clock {
-	var b [stampSize]byte
-	return Clock{string(appendMember(append(b[:0], s.prefix...), &s.hop, &s.own, 0))}
+	b := scratch.Get().(*[]byte)
+	*b = appendMember(append((*b)[:0], s.prefix...), &s.hop, &s.own, 0)
+	stamp := Clock{string(*b)}
+	scratch.Put(b)
+	return stamp
 }
+
+// scratch is where stamps are written before their length is known.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 // learn merges a clock of this trace.
 func (s *Strand) learn(other *lineage) error {
@@ -241,8 +244,7 @@ func (s *Strand) take(l *lineage) {
 		return
 	}
 	s.above = &lineage{trace: s.trace, hops: l.hops[:last:last], spine: l.spine[:last:last]}
-	var b [stampSize]byte
-	text := appendVersion(b[:0], l.trace)
+	text := appendVersion(nil, l.trace)
 	s.forksAbove = 0
 	for i := range l.hops[:last] {
 		text = appendMember(text, &l.hops[i], &l.spine[i], l.next(i))

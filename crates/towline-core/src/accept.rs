@@ -180,9 +180,9 @@ impl Begun {
         }
     }
 
-    /// Started by a clock of version 2, which is answered in kind.
+    /// Started by a clock of version 2, which is answered in kind whatever calls carry.
     fn answering(mut self, way: Way, mode: ClockMode) -> Self {
-        self.identity.answers = matches!(mode, ClockMode::Auto | ClockMode::V2);
+        self.identity.answers = mode != ClockMode::Off;
         self.way = Some(way);
         self
     }

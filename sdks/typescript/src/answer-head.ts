@@ -10,8 +10,6 @@ interface Methods {
 	flushHeaders(): unknown;
 }
 
-const NAMES = ["writeHead", "write", "end", "flushHeaders"] as const;
-
 /** A directive that lets a shared cache keep a response (RFC 9111, 3). */
 const SHARED = /\b(?:public|s-maxage)\b/i;
 
@@ -37,7 +35,7 @@ export class AnswerHead {
 	/** The head had a clock without the end's mark, which a trailer can bring. */
 	private owesEnd = false;
 
-	constructor(
+	private constructor(
 		private readonly res: ServerResponse,
 		private readonly served: Served,
 	) {
@@ -48,6 +46,11 @@ export class AnswerHead {
 		methods.write = (...args) => this.leave("write", args);
 		methods.flushHeaders = () => this.leave("flushHeaders", []);
 		methods.end = (...args) => this.end(args);
+	}
+
+	/** Takes over what makes the head of `res` leave. */
+	static attach(res: ServerResponse, served: Served): void {
+		new AnswerHead(res, served);
 	}
 
 	private writeHead(args: unknown[]): unknown {
@@ -132,7 +135,7 @@ export class AnswerHead {
 		this.res.addTrailers(Object.fromEntries(this.served.clockFields()));
 	}
 
-	private call(name: (typeof NAMES)[number], args: unknown[]): unknown {
+	private call(name: keyof Methods, args: unknown[]): unknown {
 		return this.original[name].apply(this.res, args as []);
 	}
 }

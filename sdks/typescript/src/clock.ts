@@ -32,7 +32,7 @@ export class Clock {
 	private parsed: ReadClock | undefined;
 	private readonly write: (() => string) | undefined;
 
-	/** @internal */
+	/** Of what this package read or wrote; for text of others, {@link Clock.parse}. */
 	constructor(from: ReadClock | string | (() => string)) {
 		if (typeof from === "string") this.text = from;
 		else if (typeof from === "function") this.write = from;

@@ -40,7 +40,8 @@ export interface ForkedContext {
  * Middleware makes it current for a handler; {@link current} gives it. It may
  * still be current in code that goes on after the answer: the first event, call
  * or fork there starts one new strand, with a span of its own, and all that
- * follows belongs to that.
+ * follows belongs to that. Nobody can tell when such work is over, so the end of
+ * that strand is never told; `detach` gives work after the answer an end.
  *
  * Source: api.md, "What an application calls".
  */

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { Call, type CallHeaders } from "./call.js";
+export type { Call, CallHeaders } from "./call.js";
 export { Clock } from "./clock.js";
 export { ClockError, type ClockReason } from "./clock-error.js";
 export type { Hop } from "./clock-tree.js";
@@ -16,7 +16,7 @@ export type {
 	Trust,
 	TrustMode,
 } from "./config.js";
-export { Context } from "./context.js";
+export type { Context } from "./context.js";
 export { type CounterName, Counters } from "./counters.js";
 export { bind, current, withContext } from "./current.js";
 export { wrapFetch } from "./fetch.js";

@@ -38,7 +38,7 @@ export function serve<T>(
 	const accepted = accept(towline, incomingHeaders(req), () => peerOf(req));
 	const served = new Served(accepted, readsTrailers(req));
 	const { context } = served;
-	new AnswerHead(res, served);
+	AnswerHead.attach(res, served);
 	const settle = () => {
 		if (!res.writableFinished) served.settle("cancelled");
 		else served.settle(res.statusCode >= 500 ? "error" : "ok");

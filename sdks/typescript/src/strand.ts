@@ -88,7 +88,7 @@ export type SentStamp = SentFork & Header;
  * Source: strand-clocks.md, "The idea" and "Wire form"; clock-scripts.json.
  */
 export class Strand {
-	private ticks = 0;
+	private ticks = 1;
 	private isEnded = false;
 	/** Ascending; copied before a change where a stamp holds it. */
 	private open: ForkRun[] = [];
@@ -99,7 +99,6 @@ export class Strand {
 	private ownForks = 0;
 	/** What the tracestate member says of the hops above, once it was needed. */
 	private shortAbove: { readonly text: string | undefined } | undefined;
-
 	/** The clock without the own list of forks, once its tree was needed. */
 	private bare: Clock | undefined;
 
@@ -118,9 +117,7 @@ export class Strand {
 		private readonly labels: string,
 		/** `;d`, `;g`, both or neither. */
 		private readonly marks: string,
-	) {
-		this.ticks = 1;
-	}
+	) {}
 
 	/**
 	 * Starts a strand: the handling of a request, a message or a task. Its first
@@ -349,7 +346,11 @@ export class Strand {
 	): boolean | ClockReason | "other_strand" {
 		if (header.length > limits.bytes) return "too_long";
 		const { above } = fork;
-		if (above !== undefined && header.startsWith(`${above}, `)) {
+		if (
+			above !== undefined &&
+			header.startsWith(above) &&
+			header.startsWith(", ", above.length)
+		) {
 			const callee = readLastMember(
 				header,
 				above.length + 2,

@@ -14,7 +14,7 @@ from towline._clock_v1 import ClockV1
 from towline._errors import ClockError, ClockV1Error, StrandEndedError
 from towline._ids import new_span_id
 from towline._observer import CallEvent, Kind, Outcome, StrandEvent
-from towline._reader import NO_LIMITS
+from towline._reader import DEFAULT_LIMITS, NO_LIMITS, Limits
 from towline._strand import Sent, Strand
 from towline._trace_context import TraceContext, write_tracestate
 
@@ -59,7 +59,6 @@ class Context:
         "__weakref__",
         "_later",
         "_user",
-        "_vector",
         "answers",
         "flags",
         "kind",
@@ -70,6 +69,7 @@ class Context:
         "strand",
         "trace_id",
         "tracestate",
+        "vector",
     )
 
     def __init__(
@@ -100,21 +100,18 @@ class Context:
         """What was received where trust said to begin a new trace."""
         self.answers = False
         """Does the caller wait for a clock?"""
-        self._vector: ClockV1 | None = None
+        self.vector: ClockV1 | None = None
+        """The v1 clock that came with the request, and what was sent since; none where v1 is not spoken."""
         self._later: Context | None = None
         self._user: weakref.ref[asyncio.Task[Any]] | None = None
+
+    def begin(self) -> Context:
+        """Tells that its strand started; gives itself. Once, by who made it, with no lock held."""
+        propagator = self.propagator
         propagator.counters.add("strand_start")
         if propagator.observers.strand_start:
-            propagator.observers.tell(propagator.observers.strand_start, self._strand_event(strand.stamp, None))
-
-    @property
-    def vector(self) -> ClockV1 | None:
-        """The v1 clock that came with the request, and what was sent since; none where v1 is not spoken."""
-        return self._vector
-
-    @vector.setter
-    def vector(self, vector: ClockV1) -> None:
-        self._vector = vector
+            propagator.observers.tell(propagator.observers.strand_start, self._strand_event(self.strand.stamp, None))
+        return self
 
     def event(self) -> Clock:
         """A local event: ticks the strand, gives its stamp."""
@@ -183,41 +180,44 @@ class Context:
         return clock
 
     def _branch(self, detached: bool) -> Branch:
-        strand, sent = self.strand, None
         span_id = new_span_id()
         head = f"{self.propagator.component}/{span_id[8:]}"
-        if strand.depth >= self.propagator.config.limits.levels_max:
-            # Deeper than any clock may be: the child is a first strand, linked to this one by its span alone.
-            strand.tick()
-            self.propagator.dropped("send", "over_limits")
-            child = Strand.first(head, self.trace_id)
-        elif detached:
-            child = Strand.after(head, strand.send(detached=True), False)
+        # What a child is told is bounded as if it were sent: thousands of them may be alive.
+        sent = self.strand.call(self._fork_limits(), detached=detached)
+        if isinstance(sent, ClockError):
+            # The child is a first strand, linked to this one by its span alone.
+            self.propagator.dropped("send", sent.reason)
+            return Branch(self, self._child(span_id, Strand.first(head, self.trace_id)).begin(), None)
+        if detached or not sent.answer_prefix:
+            child = Strand.after(head, sent.clock, False)
         else:
-            answer = strand.call(NO_LIMITS)
-            assert isinstance(answer, Sent), "without limits nothing is cut"
-            sent = answer
-            child = Strand(sent.answer_prefix, head, "", strand.depth + 1, sent.forks)
-        return Branch(self, self._child(span_id, child), sent)
+            child = Strand(sent.answer_prefix, head, "", self.strand.depth + 1, sent.forks)
+        return Branch(self, self._child(span_id, child).begin(), None if detached else sent)
+
+    def _fork_limits(self) -> Limits:
+        """A child may be one level deeper, and must still be able to send."""
+        return DEFAULT_LIMITS._replace(levels_max=self.propagator.config.limits.levels_max - 1)
 
     def _child(self, span_id: str, strand: Strand) -> Context:
         context = Context(
             self.propagator, self.trace_id, span_id, self.span_id, self.flags, self.tracestate, "internal", strand
         )
-        context._vector = self._vector
+        context.vector = self.vector
         return context
 
     def _after_the_end(self) -> Context:
         with _rare:
-            if self._later is None:
-                span_id = new_span_id()
-                head = f"{self.propagator.component}/{span_id[8:]}"
-                if self.strand.depth >= self.propagator.config.limits.levels_max:
-                    strand = Strand.first(head, self.trace_id)
-                else:
-                    strand = Strand.after(head, self.strand.stamp, False)
-                self._later = self._child(span_id, strand)
-            return self._later
+            if self._later is not None:
+                return self._later
+            span_id = new_span_id()
+            head = f"{self.propagator.component}/{span_id[8:]}"
+            try:
+                limits = self._fork_limits()
+                strand = Strand.after(head, self.strand.stamp.cut(limits.header_bytes_max, limits), False)
+            except ClockError:
+                strand = Strand.first(head, self.trace_id)
+            self._later = later = self._child(span_id, strand)
+        return later.begin()
 
     def _note_user(self) -> None:
         """Counts a task that uses this strand while another one does."""
@@ -275,6 +275,9 @@ class Branch:
             self.parent.strand.answer(self._sent, self._stamp.format(), NO_LIMITS)
         except StrandEndedError:
             pass  # after a strand's end, answers change nothing
+        except ClockError as error:
+            self.parent.propagator.dropped("answer", error.reason)
+            self.parent.strand.lost(self._sent.tick)
 
 
 class Call:
@@ -385,13 +388,13 @@ class Call:
 
     def _send_v1(self, propagator: Propagator) -> None:
         context, config = self.context, propagator.config
-        with _rare:
-            try:
+        try:
+            with _rare:
                 vector = (context.vector or ClockV1()).send(f"{config.service_name}#{config.instance}")
-            except ClockV1Error as error:
-                propagator.dropped("send", error.reason)
-                return
-            context.vector = vector
+                context.vector = vector
+        except ClockV1Error as error:
+            propagator.dropped("send", error.reason)
+            return
         header = vector.write(
             trace_id=context.trace_id,
             span_id=self.span_id,

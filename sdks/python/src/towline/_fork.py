@@ -33,7 +33,7 @@ class ForkedTask(Awaitable[T]):
             return (yield from self.task.__await__())
         finally:
             if self._branch is not None and self.task.done():
-                _end_with(self._branch, self.task)
+                self._branch.end("cancelled")  # where it never began
                 self._branch.join()
 
     def cancel(self) -> bool:
@@ -268,14 +268,30 @@ def _coroutine(work: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coro
 
 
 def _task(coroutine: Coroutine[Any, Any, T], branch: Branch | None) -> asyncio.Task[T]:
-    task = _context_with(branch).run(asyncio.get_running_loop().create_task, coroutine)
-    if branch is not None:
-        task.add_done_callback(functools.partial(_end_with, branch))
+    create = asyncio.get_running_loop().create_task
+    if branch is None:
+        return create(coroutine)
+
+    def ended(_: asyncio.Task[T]) -> None:
+        coroutine.close()
+        branch.end("cancelled")  # where it never began
+
+    task = _context_with(branch).run(create, _ending(coroutine, branch))
+    task.add_done_callback(ended)
     return task
 
 
-def _end_with(branch: Branch, task: asyncio.Task[Any]) -> None:
-    branch.end("cancelled" if task.cancelled() else "error" if task.exception() else "ok")
+async def _ending(coroutine: Coroutine[Any, Any, T], branch: Branch) -> T:
+    try:
+        value = await coroutine
+    except asyncio.CancelledError:
+        branch.end("cancelled")
+        raise
+    except BaseException:
+        branch.end("error")
+        raise
+    branch.end()
+    return value
 
 
 def _name(work: Callable[..., object]) -> str:

@@ -55,6 +55,22 @@ class Propagator:
             config.clock,
         )
 
+    def serves(self, method: str, path: str) -> bool:
+        """Is a request to be served, or left alone?
+
+        Args:
+            method: in capitals.
+            path: without the query.
+        """
+        config = self.config
+        if config.filter is None or config.disabled:
+            return not config.disabled
+        try:
+            return config.filter(method, path)
+        except Exception:
+            logger.exception("the filter raised; the request is served")
+            return True
+
     def serve(
         self,
         traceparent: Sequence[str],
@@ -78,15 +94,14 @@ class Propagator:
         span_id = new_span_id()
         head = f"{self.component}/{span_id[8:]}"
         if came is None:
-            context = self._begin("server", span_id)
+            context = self._first("server", span_id)
             context.link = link
-            return context
+            return context.begin()
         strand, answers, vector = self._start(head, came, clock)
         context = Context(self, came.trace_id, span_id, came.parent_id, came.flags, came.tracestate, "server", strand)
         context.answers = answers and self.config.clock != "off"
-        if vector is not None:
-            context.vector = vector
-        return context
+        context.vector = vector
+        return context.begin()
 
     def new_trace(self, kind: Kind = "internal") -> Context:
         """A context that begins a trace: for a job, a timer, the start of a program.
@@ -94,7 +109,7 @@ class Propagator:
         Args:
             kind: what its strand is called for observers.
         """
-        return self._begin(kind, new_span_id())
+        return self._first(kind, new_span_id()).begin()
 
     def call(self, host: str) -> Call:
         """Begins one attempt of a call from the current context; where there is none, of a new trace of its own.
@@ -123,7 +138,7 @@ class Propagator:
             self._hosts_logged.add(host)
             logger.info("towline: clocks are withheld from %s, which is not on the list propagate_to", host)
 
-    def _begin(self, kind: Kind, span_id: str) -> Context:
+    def _first(self, kind: Kind, span_id: str) -> Context:
         trace_id = new_trace_id()
         flags = RANDOM | (SAMPLED if self.config.sampled else 0)
         strand = Strand.first(f"{self.component}/{span_id[8:]}", trace_id)

@@ -154,7 +154,7 @@ class Strand:
                 self._known.bare.append(self._known.tick, self._known.tick, False)
             return Clock(self._text())
 
-    def call(self, limits: Limits) -> Sent | ClockError:
+    def call(self, limits: Limits, *, detached: bool = False) -> Sent | ClockError:
         """A send whose stamp fits into `limits`, cut if need be; where it cannot, a plain event and the reason."""
         with self._lock:
             self._tick()
@@ -163,9 +163,10 @@ class Strand:
             long = surely_longer(known.bare, limits.header_bytes_max)
             prefix = "" if long else self._text()
             plain, forks = known.plain, self.forks_above + known.forks_count()
-            known.bare.append(tick, tick, False)
+            if not detached:
+                known.bare.append(tick, tick, False)
             if not long:
-                text = f'{prefix};x="{tick}"' if plain else self._text()
+                text = prefix if detached else f'{prefix};x="{tick}"' if plain else self._text()
                 if not self.exceeds(limits, text):
                     return Sent(tick, Clock(text), prefix, forks, False)
             try:

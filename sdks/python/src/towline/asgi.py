@@ -39,10 +39,10 @@ class TowlineASGI:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request or connection."""
-        kind, config = scope["type"], self.propagator.config
-        if kind not in ("http", "websocket") or config.disabled or SERVED in scope:
+        kind = scope["type"]
+        if kind not in ("http", "websocket") or SERVED in scope:
             return await self.app(scope, receive, send)
-        if config.filter and not config.filter(scope.get("method", "GET"), scope.get("path", "")):
+        if not self.propagator.serves(scope.get("method", "GET"), scope.get("path", "")):
             return await self.app(scope, receive, send)
         context = self._serve(scope)
         scope = {**scope, SERVED: context}

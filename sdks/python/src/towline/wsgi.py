@@ -44,10 +44,8 @@ class Towline:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serves one request."""
-        config = self.propagator.config
-        if config.disabled or SERVED in environ:
-            return self.app(environ, start_response)
-        if config.filter and not config.filter(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")):
+        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
+        if SERVED in environ or not self.propagator.serves(method, path):
             return self.app(environ, start_response)
         context = self.propagator.serve(
             _values(environ.get("HTTP_TRACEPARENT")),
@@ -122,7 +120,7 @@ class _Response:
     def _send(self, produced: bool = False) -> Callable[[bytes], object]:
         assert self._head is not None
         status, headers, exc_info = self._head
-        head = Head.read(int(status[:3]), headers)
+        head = Head.read(int(status[:3]) if status[:3].isdecimal() else 200, headers)
         head.sized = head.sized or produced
         if head.has_clock:
             headers = [(name, value) for name, value in headers if name.lower() != CLOCK]
