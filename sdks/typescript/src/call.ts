@@ -1,4 +1,5 @@
 import type { Context } from "./context.js";
+import { current } from "./current.js";
 import type { CallEvent, CallOutcome, Stamp } from "./observer.js";
 import { shared } from "./shared.js";
 import type { SentStamp } from "./strand.js";
@@ -122,7 +123,9 @@ export class Call {
 	/** @internal The client below may be wrapped too: this attempt has its span. */
 	handOver(): void {
 		const { traceparent } = this.headers;
-		if (traceparent !== undefined) shared.attempts.add(traceparent);
+		if (traceparent === undefined) return;
+		const owner = this.ownsStrand ? undefined : this.context;
+		shared.attempts.set(traceparent, owner);
 	}
 
 	/** The attempt is over, whether or not a client below was wrapped. */
@@ -169,6 +172,21 @@ export class Call {
 		const { spanId, host } = this;
 		return { traceId, spanId, parentId, flags, kind: "client", host, clock };
 	}
+}
+
+/**
+ * Has a wrapper above begun the attempt that carries this `traceparent`? Then
+ * it has its span. Once: what comes again is a retry below that wrapper. (A
+ * server in the same process that passes the header on has a trace of its own.)
+ */
+export function isHandedOver(traceparent: string | undefined): boolean {
+	if (traceparent === undefined || !shared.attempts.has(traceparent)) {
+		return false;
+	}
+	const owner = shared.attempts.get(traceparent);
+	const now = current();
+	const isOwn = owner === undefined ? now === owner : now?.isBeside(owner);
+	return isOwn === true && shared.attempts.delete(traceparent);
 }
 
 /** A header that was sent, in v2 or in v1. */

@@ -1,8 +1,5 @@
-import {
-	type FetchHeaders,
-	replaceHeaders,
-	traceparentOf,
-} from "./client-headers.js";
+import { isHandedOver } from "./call.js";
+import { replaceHeaders, traceparentOf } from "./client-headers.js";
 import { current } from "./current.js";
 import {
 	type FetchBody,
@@ -11,7 +8,6 @@ import {
 	nextLeg,
 	type Replay,
 } from "./fetch-redirect.js";
-import { shared } from "./shared.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
 
 /** The part of `fetch` that is wrapped. */
@@ -39,7 +35,11 @@ export function wrapFetch(fetch: Fetch, argument?: TowlineArgument): Fetch {
 		const request = isRequest(input) ? input : undefined;
 		const url = parseUrl(request?.url ?? String(input));
 		const headers = init?.headers ?? request?.headers;
-		if (url === undefined || towline.config.disabled || isHandedOver(headers)) {
+		if (
+			url === undefined ||
+			towline.config.disabled ||
+			isHandedOver(traceparentOf(headers))
+		) {
 			return fetch(input, init);
 		}
 		const method = init?.method ?? request?.method ?? "GET";
@@ -72,7 +72,7 @@ class TracedFetch {
 		let leg = this.first;
 		let response = await this.attempt(leg, input, { redirect: "manual" });
 		for (let count = 0; isRedirect(response); count++) {
-			await response.body?.cancel();
+			await response.body?.cancel().catch(() => {});
 			leg = await nextLeg(leg, response, count, replay);
 			response = await this.attempt(leg, leg.url.href, {
 				...(request && carriedOver(request)),
@@ -120,7 +120,11 @@ function bodyReplay(
 ): Replay | undefined {
 	if (body === undefined && request?.body) {
 		const copy = request.clone();
-		return () => copy.arrayBuffer();
+		let bytes: Promise<ArrayBuffer> | undefined;
+		return () => {
+			bytes ??= copy.arrayBuffer();
+			return bytes;
+		};
 	}
 	const isStream =
 		typeof body === "object" &&
@@ -145,10 +149,4 @@ function parseUrl(text: string): URL | undefined {
 	return url?.protocol === "http:" || url?.protocol === "https:"
 		? url
 		: undefined;
-}
-
-/** Has a wrapper above begun this attempt already? It is one span then. */
-function isHandedOver(headers: FetchHeaders | undefined): boolean {
-	const traceparent = traceparentOf(headers);
-	return traceparent !== undefined && shared.attempts.delete(traceparent);
 }

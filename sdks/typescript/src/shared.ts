@@ -6,8 +6,11 @@ import type { Towline } from "./towline.js";
 export interface Shared {
 	/** The current context. */
 	readonly contexts: AsyncLocalStorage<Context>;
-	/** The `traceparent`s of attempts that were begun and have not reached the wire. */
-	readonly attempts: Set<string>;
+	/**
+	 * The `traceparent`s of attempts that were begun and have no answer yet, and
+	 * whose they are; none for those of a call without a context.
+	 */
+	readonly attempts: Map<string, Context | undefined>;
 	/** The default instance, once it was needed. */
 	towline: Towline | undefined;
 }
@@ -27,7 +30,7 @@ const registry = globalThis as { [KEY]?: Shared };
  */
 export const shared: Shared = registry[KEY] ?? {
 	contexts: new AsyncLocalStorage<Context>(),
-	attempts: new Set<string>(),
+	attempts: new Map<string, Context | undefined>(),
 	towline: undefined,
 };
 registry[KEY] = shared;

@@ -107,7 +107,8 @@ export class Towline {
 		if (trust === undefined) return { mode: "continue" };
 		try {
 			const answer = trust(peer);
-			return typeof answer === "string" ? { mode: answer } : answer;
+			if (typeof answer === "string") return { mode: answer };
+			return { mode: answer.mode, dropTracestate: answer.dropTracestate };
 		} catch {
 			return { mode: "ignore" }; // who cannot be judged is not trusted
 		}

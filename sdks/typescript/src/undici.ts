@@ -4,8 +4,8 @@
  * @packageDocumentation
  */
 import { type Dispatcher, interceptors } from "undici";
+import { isHandedOver } from "./call.js";
 import { current } from "./current.js";
-import { shared } from "./shared.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
 import { type Handler, observed } from "./undici-handler.js";
 import {
@@ -45,7 +45,8 @@ export function interceptor(
 	const intercept = (dispatch: Dispatch): Dispatch => {
 		const attempt: Dispatch = (options, handler) => {
 			const towline = given ?? current()?.towline ?? Towline.default();
-			if (towline.config.disabled || isHandedOver(options)) {
+			const traceparent = fieldOf(options.headers, "traceparent");
+			if (towline.config.disabled || isHandedOver(traceparent)) {
 				return dispatch(options, handler);
 			}
 			const host = hostOf(options.origin ?? origin);
@@ -85,12 +86,6 @@ function send(
 		call.failed();
 		throw error;
 	}
-}
-
-/** Has a wrapper above begun this attempt already? It is one span then. */
-function isHandedOver(options: Options): boolean {
-	const traceparent = fieldOf(options.headers, "traceparent");
-	return traceparent !== undefined && shared.attempts.delete(traceparent);
 }
 
 /** Host and port; empty where they are not known. */

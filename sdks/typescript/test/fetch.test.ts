@@ -479,6 +479,12 @@ test("redirects go on as fetch itself follows them", async (t) => {
 			from,
 			{ method: "POST", body: new URLSearchParams({ a: "b" }) },
 		]);
+		inputs.push(() => [
+			new Request(`${url}/307?to=${encodeURIComponent(`/${status}?to=/end`)}`, {
+				method: "POST",
+				body: "twice",
+			}),
+		]);
 		inputs.push(() => [from, { redirect: "manual" }]);
 		inputs.push(() => [from, { redirect: "error" }]);
 		inputs.push(() => [new Request(from, { redirect: "manual" })]);
@@ -585,6 +591,31 @@ test("wrapped twice, an attempt has one span", async () => {
 	);
 	assert.equal(recorder.sent.length, 2);
 	assert.equal(other.recorder.sent.length, 1);
+});
+
+test("a server in the same process that passes headers on by hand has spans of its own", async (t) => {
+	const front = instance();
+	const back = instance({ serviceName: "back" });
+	const seen: unknown[] = [];
+	const last = await listen(t, (req, res) => {
+		seen.push(req.headers.traceparent);
+		res.end();
+	});
+	const url = await listen(
+		t,
+		withTowline(async (req, res) => {
+			const { traceparent = "" } = req.headers;
+			await wrapFetch(fetch)(last, {
+				headers: { traceparent: String(traceparent) },
+			});
+			res.end();
+		}, back.towline),
+	);
+	await inRequest(front.towline, SENT, () => wrapFetch(fetch)(url));
+	await wrapFetch(fetch, front.towline)(url);
+	assert.equal(back.recorder.sent.length, 2);
+	const spans = back.recorder.sent.map((e) => `00-${e.traceId}-${e.spanId}-03`);
+	assert.deepEqual(seen, spans);
 });
 
 test("disabled, a call is what it was", async () => {

@@ -451,12 +451,19 @@ test("work after the answer is one strand of its own, from the end's stamp", asy
 });
 
 test("trust: a peer's trace is continued, restarted with a link, or ignored", async (t) => {
-	for (const mode of ["continue", "restart", "ignore", "throws"] as const) {
+	for (const mode of [
+		"continue",
+		"restart",
+		"ignore",
+		"throws",
+		"nothing",
+	] as const) {
 		const { towline: own, recorder } = instance({
 			trust: ({ address, port, socket }) => {
 				assert.ok(socket && port > 0);
 				assert.equal(address, "127.0.0.1");
 				if (mode === "throws") throw new Error("cannot tell");
+				if (mode === "nothing") return undefined as never;
 				return mode;
 			},
 		});
