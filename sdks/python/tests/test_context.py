@@ -475,3 +475,58 @@ def test_one_line_is_logged_when_it_is_made(caplog: pytest.LogCaptureFixture) ->
     (record,) = caplog.records
     for part in ("extracts traceparent", "injects traceparent", "shop", "instance 1", "clock auto"):
         assert part in record.getMessage()
+
+
+def test_an_observer_may_itself_make_events() -> None:
+    class Curious(Observer):
+        def on_strand_start(self, event: Any) -> None:
+            context = current()
+            if context is not None:
+                context.event()
+
+        def on_dropped(self, what: str, reason: str) -> None:
+            context = current()
+            if context is not None and context.strand.depth < 5:
+                context.branch().end()
+
+    propagator = propagator_of(Curious(), clock="v1")
+    context = serve(propagator)
+    context.vector = ClockV1({f"s{n}#1": 1 for n in range(256)})
+
+    def work() -> None:
+        context.call("localhost").failed()
+        context.end()
+        context.event()
+
+    with_context(context, work)
+    assert propagator.counters["send/over_limits"] == 1
+
+
+def test_what_a_forked_child_is_told_is_bounded(propagator: Propagator) -> None:
+    context = serve(propagator)
+    branches = []
+    for n in range(3000):
+        branches.append(context.branch(detached=n % 10 == 0))
+        context.strand.tick()
+    assert max(len(branch.context.stamp().format()) for branch in branches) < 4200
+    for branch in branches:
+        branch.end()
+        branch.join()
+    assert len(context.stamp().format()) < 100
+
+
+def test_children_of_the_smallest_limits_are_still_joined() -> None:
+    propagator = propagator_of(header_bytes_max=1)
+    context = serve(propagator, clock=None)
+    branch = context.branch()
+    branch.end()
+    branch.join()
+    assert context.stamp().tick == 3
+
+
+def test_a_filter_that_raises_serves(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(method: str, path: str) -> bool:
+        raise RuntimeError(method + path)
+
+    assert propagator_of(filter=broken).serves("GET", "/")
+    assert "filter raised" in caplog.text

@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -101,6 +102,26 @@ def test_a_detached_coroutine_is_joined_by_nobody(context: Context, recorder: Re
     assert stamp.format().endswith(":2;d")
     assert recorder.outcomes() == ["ok"]
     assert stamp.compare(context.event()) is Order.CONCURRENT
+
+
+def test_a_detached_coroutine_that_fails_is_reported(context: Context, recorder: Recorder) -> None:
+    reported: list[str] = []
+
+    async def fails() -> None:
+        raise ValueError("nobody waits")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: reported.append(str(told["exception"])))
+        task = detach(fails)
+        while not task.done():
+            await asyncio.sleep(0)
+        del task
+        await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(with_context(context, main()))
+    assert reported == ["nobody waits"]
+    assert recorder.outcomes() == ["error"]
 
 
 def test_a_forked_function_is_joined_when_its_result_is_taken(context: Context, recorder: Recorder) -> None:

@@ -264,6 +264,11 @@ def test_trace_response_is_added_to_what_the_application_set() -> None:
     assert answer.fields("server-timing") == ["db;dur=5", f"trace;desc={traceresponse}"]
 
 
+def test_a_status_that_is_none_is_the_servers_to_judge(propagator: Propagator) -> None:
+    answer = Answer(Towline(replying(SIZED, [b"hi"], "Fine"), propagator))
+    assert answer.heads[0][0] == "Fine"
+
+
 def test_disabled_is_truly_pass_through() -> None:
     propagator = propagator_of(disabled=True)
     body = [b"hi"]

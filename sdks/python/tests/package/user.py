@@ -9,7 +9,7 @@ import towline.urllib
 from towline import Clock, Config, Order, Propagator, Strand, Towline, current, fork, with_context
 
 if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class Quiet(WSGIRequestHandler):
