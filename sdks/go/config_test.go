@@ -132,7 +132,8 @@ func TestHosts(t *testing.T) {
 }
 
 func TestDefaultIsOneForTheProcess(t *testing.T) {
-	if Default() != Default() || forOptions(nil) != Default() || forOptions([]Option{WithLogger(discard)}) == Default() {
+	first := Default()
+	if first != Default() || forOptions(nil) != first || forOptions([]Option{WithLogger(discard)}) == Default() {
 		t.Error("the default instance is not one")
 	}
 	below := new(wire)

@@ -13,14 +13,14 @@ const (
 	Unknown    Order = "unknown"
 )
 
-// compare returns how event a stands to event b.
-func (a *lineage) compare(b *lineage) Order {
-	if a.trace != b.trace || a.hops[0].nonce != b.hops[0].nonce {
+// compare returns how the event of l stands to that of other.
+func (l *lineage) compare(other *lineage) Order {
+	if l.trace != other.trace || l.hops[0].nonce != other.hops[0].nonce {
 		return Unknown // of two traces, or of two first strands: a hop without clocks lies between
 	}
 	same := true
-	for i := range min(len(a.hops), len(b.hops)) {
-		x, y := &a.hops[i], &b.hops[i]
+	for i := range min(len(l.hops), len(other.hops)) {
+		x, y := &l.hops[i], &other.hops[i]
 		if x.fork != y.fork || x.detached != y.detached {
 			same = false
 			break
@@ -32,18 +32,18 @@ func (a *lineage) compare(b *lineage) Order {
 			return Concurrent
 		}
 	}
-	if same && len(a.hops) == len(b.hops) && a.own().Tick == b.own().Tick {
+	if same && len(l.hops) == len(other.hops) && l.own().Tick == other.own().Tick {
 		return Equal
 	}
-	inB, sureB := knows(b.tree()[0], a)
-	if inB {
+	inOther, sureOther := knows(other.tree()[0], l)
+	if inOther {
 		return Before
 	}
-	inA, sureA := knows(a.tree()[0], b)
-	if inA {
+	inL, sureL := knows(l.tree()[0], other)
+	if inL {
 		return After
 	}
-	if !sureA || !sureB {
+	if !sureL || !sureOther {
 		return Unknown
 	}
 	return Concurrent

@@ -67,7 +67,7 @@ func (s *Strand) receiveAnswer(call *sent, text string, limits Limits) (ended bo
 	defer s.mu.Unlock()
 	if last, ok := s.plainAnswer(call, text, limits, nil); ok {
 		if last.complete {
-			s.join(call.tick, &Known{Tick: last.known.Tick, Ended: true})
+			s.joinComplete(call.tick, last.known.Tick)
 			return true, nil
 		}
 		child := new(lineage)
@@ -122,6 +122,16 @@ func (s *Strand) isCallee(l *lineage, tick uint32) bool {
 	return callee.fork == tick && !callee.detached
 }
 
+// joinComplete is join of a child of which everything is known, up to its last tick.
+func (s *Strand) joinComplete(t, last uint32) {
+	if i, listed := findFork(s.own.Open, t); listed && s.own.Open[i].Known == nil && !s.own.Ended {
+		s.own.Open = removeFork(s.own.Open, i, t)
+		s.tick()
+		return
+	}
+	s.join(t, &Known{Tick: last, Ended: true})
+}
+
 // join learns what child says of the strand that was forked attached at t, and ticks.
 func (s *Strand) join(t uint32, child *Known) {
 	if s.own.Ended {
@@ -133,8 +143,6 @@ func (s *Strand) join(t uint32, child *Known) {
 		if child = completed(child); !child.complete() {
 			s.own.Open = insertFork(s.own.Open, Forks{First: t, Last: t, Known: child})
 		}
-	case s.own.Open[i].Known == nil && child.complete():
-		s.own.Open = removeFork(s.own.Open, i, t)
 	default:
 		if child = mergeKnown(s.own.Open[i].node(), child); child.complete() {
 			s.own.Open = removeFork(s.own.Open, i, t)
