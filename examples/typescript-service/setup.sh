@@ -7,9 +7,9 @@ if [ -z "${TOWLINE_SETUP_LOCKED:-}" ] && command -v flock >/dev/null; then
 fi
 cd "$(dirname "$0")"
 
-for tool in node npm; do
-	command -v "$tool" >/dev/null || { echo "$tool is missing: Node.js 20 or later is needed" >&2; exit 3; }
-done
+missing() { echo "$1: Node.js 20 or later, with npm, is needed" >&2; exit 3; }
+command -v npm >/dev/null || missing "npm is missing"
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || missing "node is missing or too old"
 
 ../../sdks/typescript/build.sh
 
