@@ -1,6 +1,9 @@
-/** A string, or a number as JSON writes it. */
+/**
+ * A string, or a number as JSON writes it; not a part of what is neither, which
+ * a change could turn into a number.
+ */
 const TOKEN =
-	/"(?:[^"\\]|\\.)*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/g;
+	/"(?:[^"\\]|\\.)*"|(?<![0-9.eE+-])-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9.eE+-])/g;
 
 /** Stands for each number that has a fraction or an exponent. */
 const NOT_WHOLE = "0.5";
