@@ -218,6 +218,17 @@ def test_a_context_is_held_by_value(context: Context) -> None:
     asyncio.run(main())
 
 
+def test_a_context_is_made_current_for_all_kinds_of_work(context: Context) -> None:
+    async def work(extra: int = 0) -> tuple[Context, int]:
+        await asyncio.sleep(0)
+        return here(), extra
+
+    assert with_context(context, here) is context
+    assert asyncio.run(with_context(context, work())) == (context, 0)
+    assert asyncio.run(with_context(context, work, extra=5)) == (context, 5)
+    assert with_context(context, with_context, None, current) is None
+
+
 def test_plain_tasks_and_threads_keep_the_context(context: Context) -> None:
     async def main() -> None:
         async def inner() -> Context:

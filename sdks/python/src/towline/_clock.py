@@ -92,10 +92,6 @@ class Clock:
         clock._members, clock._forks = members, forks
         return clock
 
-    @classmethod
-    def _of(cls, trace: str, members: list[Member]) -> Clock:
-        return cls(write_members(trace, members))
-
     def format(self) -> str:
         """The canonical text, for a header."""
         return self._text

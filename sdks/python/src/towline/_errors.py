@@ -33,7 +33,3 @@ class ClockV1Error(RefusedError):
 
 class StrandEndedError(TowlineError):
     """A strand was used after its end. Work that goes on is a strand of its own (strand-clocks.md, "The idea")."""
-
-
-class NoContextError(TowlineError):
-    """Something was asked of the current context where there is none."""

@@ -199,16 +199,17 @@ def with_context(context: Context | None, work: Coroutine[Any, Any, T]) -> Corou
 def with_context(context: Context | None, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 def with_context(context: Context | None, work: Any, *args: Any, **kwargs: Any) -> Any:
     """Runs work with that context current, here and now: `with_context(c, function, …)`,
-    `await with_context(c, coroutine)`.
+    `await with_context(c, coroutine)`, `await with_context(c, coroutine_function, …)`.
 
     Args:
         context: to be current; None: none.
-        work: a function, or a coroutine.
+        work: a function, a coroutine or a coroutine function.
         args: for the function.
         kwargs: for the function.
     """
-    if inspect.iscoroutine(work):
-        return _awaited_with(context, work)
+    coroutine = _coroutine(work, args, kwargs)
+    if coroutine is not None:
+        return _awaited_with(context, coroutine)
     before = set_current(context)
     try:
         return work(*args, **kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 _NETWORKS = (
     "127.0.0.0/8",
@@ -94,4 +95,9 @@ class HostList:
         return any(name == suffix or name.endswith("." + suffix) for suffix in self._suffixes)
 
 
-EVERYWHERE = HostList(["*"])
+def host_of(url: str) -> str:
+    """The host of an address, without its port; empty where it has none, or cannot be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -216,6 +216,14 @@ def default() -> Propagator:
     return _default
 
 
+def in_use(given: Propagator | None) -> Propagator:
+    """The propagator of a client: its own, else that of the current context, else the process's."""
+    if given is not None:
+        return given
+    context = current()
+    return default() if context is None else context.propagator
+
+
 def set_default(propagator: Propagator) -> None:
     """Makes this one the process's own: for programs that configure Towline in code and have clients of their own.
 

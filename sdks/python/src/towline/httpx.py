@@ -12,8 +12,8 @@ from typing import TypeVar, cast
 
 import httpx
 
-from towline._context import Call, current
-from towline._propagator import HEADER_NAMES, Propagator, default
+from towline._context import Call
+from towline._propagator import HEADER_NAMES, Propagator, in_use
 
 C = TypeVar("C", bound=httpx.Client | httpx.AsyncClient)
 
@@ -112,8 +112,7 @@ def instrument(client: C, propagator: Propagator | None = None) -> C:
 
 def _begin(request: httpx.Request, given: Propagator | None) -> Call | None:
     """The attempt; none where it is not ours to make: disabled, or made by a transport around this one."""
-    context = current()
-    propagator = given or (context.propagator if context else default())
+    propagator = in_use(given)
     if propagator.config.disabled or _sent.get() is request:
         return None
     call = propagator.call(request.url.host)

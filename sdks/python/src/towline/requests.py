@@ -6,8 +6,7 @@ Needs the package `requests`, which Towline does not install.
 from __future__ import annotations
 
 import copy
-import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,8 +15,9 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.util.retry import Retry
 
-from towline._context import Call, current
-from towline._propagator import HEADER_NAMES, Propagator, default
+from towline._context import Call
+from towline._hosts import host_of
+from towline._propagator import HEADER_NAMES, Propagator, in_use
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -41,25 +41,22 @@ def instrument(session: S, propagator: Propagator | None = None) -> S:
     """
     if isinstance(session.__dict__.get("get_adapter"), _Adapters):
         return session
-    session.__dict__["get_adapter"] = _Adapters(session, propagator)
+    session.__dict__["get_adapter"] = _Adapters(session.get_adapter, propagator)
     return session
 
 
 class _Adapters:
     """Stands for `session.get_adapter`, and wraps what it gives."""
 
-    def __init__(self, session: requests.Session, propagator: Propagator | None) -> None:
-        self._session = session
+    def __init__(self, get_adapter: Callable[[str], BaseAdapter], propagator: Propagator | None) -> None:
+        self._get_adapter = get_adapter
         self._propagator = propagator
 
     def __call__(self, url: str) -> BaseAdapter:
-        adapter = type(self._session).get_adapter(self._session, url)
+        adapter = self._get_adapter(url)
         if isinstance(adapter, HTTPAdapter) and not isinstance(adapter.max_retries, _Tracked):
             adapter.max_retries = _tracked(adapter.max_retries)
         return _Adapter(adapter, self._propagator)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Adapters:
-        return _Adapters(copy.deepcopy(self._session, memo), self._propagator)
 
 
 class _Adapter(BaseAdapter):
@@ -71,8 +68,7 @@ class _Adapter(BaseAdapter):
         self._propagator = propagator
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        context = current()
-        propagator = self._propagator or (context.propagator if context else default())
+        propagator = in_use(self._propagator)
         outer = _attempt.get()
         if propagator.config.disabled or (outer is not None and outer.request is request):
             return self._inner.send(request, *args, **kwargs)
@@ -108,7 +104,7 @@ class _Attempt:
     def __init__(self, request: requests.PreparedRequest, propagator: Propagator) -> None:
         self.request = request
         self._propagator = propagator
-        self._host = urllib.parse.urlsplit(request.url or "").hostname or ""
+        self._host = host_of(request.url or "")
         self.copies: list[CaseInsensitiveDict[str]] = [request.headers]
         self.call: Call = self._begin()
 

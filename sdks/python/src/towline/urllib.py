@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from towline._context import current
-from towline._propagator import HEADER_NAMES, Propagator, default
+from towline._hosts import host_of
+from towline._propagator import HEADER_NAMES, Propagator, in_use
 
 
 class HTTPHandler(urllib.request.HTTPHandler):
@@ -65,11 +64,10 @@ def _attempt(
     given: Propagator | None,
     send: Callable[[urllib.request.Request], http.client.HTTPResponse],
 ) -> http.client.HTTPResponse:
-    context = current()
-    propagator = given or (context.propagator if context else default())
+    propagator = in_use(given)
     if propagator.config.disabled:
         return send(request)
-    call = propagator.call(urllib.parse.urlsplit(request.full_url).hostname or "")
+    call = propagator.call(host_of(request.full_url))
     for name in HEADER_NAMES:
         request.remove_header(name.capitalize())
     for name, value in call.headers.items():
