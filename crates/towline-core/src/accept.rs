@@ -1,11 +1,11 @@
 //! What an instance makes of a request that comes in.
 
 use crate::clock::{Clock, Scan, trim_blanks};
-use crate::context::{Context, Identity};
+use crate::context::{Context, Identity, Untrusted};
 use crate::current::{Slot, is_current};
-use crate::headers::{Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
+use crate::headers::{Field, Headers};
 use crate::observer::{Kind, Reason};
-use crate::seed::Seed;
+use crate::seed::{Received, Seed};
 use crate::strand::Way;
 use crate::trace_context::{self, Incoming};
 use crate::{ClockMode, ClockV1, Peer, SpanId, Towline, TraceId, Tracestate, Trust};
@@ -16,7 +16,7 @@ impl Towline {
     #[must_use]
     pub fn is_served<H: Headers + ?Sized>(headers: &H) -> bool {
         is_current(|current| {
-            let received = trace_context::read(headers.fields(TRACEPARENT), []).ok();
+            let received = trace_context::read(headers.fields(Field::Traceparent), []).ok();
             current.serves(received.map(|read| (read.context.trace_id, read.context.parent_id)))
         })
     }
@@ -25,11 +25,8 @@ impl Towline {
     /// dropped and counted; they never fail the request.
     #[must_use]
     pub fn accept<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Context {
-        let Begun {
-            identity,
-            way,
-            vector,
-        } = self.begin(headers, peer);
+        let Begun { identity, clock } = self.begin(headers, peer);
+        let (way, vector) = clock.map_or((None, None), |clock| (clock.way, clock.vector));
         let way = way.unwrap_or_else(|| identity.first_way());
         Context::start(identity, way.into(), vector)
     }
@@ -41,21 +38,20 @@ impl Towline {
         if !self.settings().observers.is_empty() {
             return Slot::new(self.accept(headers, peer));
         }
-        let Begun {
-            identity,
-            way,
-            vector,
-        } = self.begin(headers, peer);
-        Slot::of_seed(Seed::new(identity, way, vector))
+        let Begun { identity, clock } = self.begin(headers, peer);
+        Slot::of_seed(Seed::new(identity, clock))
     }
 
     fn begin<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Begun {
-        let read = trace_context::read(headers.fields(TRACEPARENT), headers.fields(TRACESTATE));
+        let read = trace_context::read(
+            headers.fields(Field::Traceparent),
+            headers.fields(Field::Tracestate),
+        );
         let mut incoming = match read {
             Ok(incoming) => incoming,
             Err(error) => {
                 self.dropped(error.into());
-                if headers.fields(RACEWAY_CLOCK).next().is_some() {
+                if headers.fields(Field::RacewayClock).next().is_some() {
                     self.dropped(Reason::ClockNoTraceparent);
                 }
                 return Begun::first(Identity::root(self, Kind::Server));
@@ -75,13 +71,16 @@ impl Towline {
             }
             trust @ (Trust::Restart | Trust::Ignore) => {
                 self.dropped(Reason::TraceparentUntrusted);
-                if headers.fields(RACEWAY_CLOCK).next().is_some() {
+                if headers.fields(Field::RacewayClock).next().is_some() {
                     self.dropped(Reason::ClockUntrusted);
                 }
                 let context = incoming.context;
+                let untrusted = Untrusted {
+                    received: (context.trace_id, context.parent_id),
+                    link: (trust == Trust::Restart).then_some(context),
+                };
                 return Begun::first(Identity {
-                    received: Some((context.trace_id, context.parent_id)),
-                    link: (trust == Trust::Restart).then(|| Box::new(context)),
+                    untrusted: Some(Box::new(untrusted)),
                     ..Identity::root(self, Kind::Server)
                 });
             }
@@ -92,7 +91,7 @@ impl Towline {
     fn carry_on<H: Headers + ?Sized>(&self, headers: &H, incoming: Incoming<'_>) -> Begun {
         let Incoming { context, own, .. } = incoming;
         let span_id = SpanId::random();
-        let begun = Begun::first(Identity {
+        let mut begun = Begun::first(Identity {
             towline: self.clone(),
             kind: Kind::Server,
             trace_id: context.trace_id,
@@ -100,28 +99,37 @@ impl Towline {
             parent_id: Some(context.parent_id),
             flags: context.flags,
             tracestate: context.tracestate,
-            received: Some((context.trace_id, context.parent_id)),
-            link: None,
+            untrusted: None,
             answers: false,
         });
-        let mut clocks = headers.fields(RACEWAY_CLOCK);
+        let trace_id = context.trace_id;
+        let mut clocks = headers.fields(Field::RacewayClock);
         match (clocks.next(), clocks.next()) {
-            (Some(header), None) if trim_blanks(header).starts_with(b"v1") => {
-                let vector = self.read_vector(header, context.trace_id);
-                Begun { vector, ..begun }
+            (None, _) => {
+                let way = own.and_then(|own| self.read_member(own, trace_id, span_id));
+                match way {
+                    Some(way) => begun.with_way(way),
+                    None => begun,
+                }
             }
-            (Some(header), None) => match self.read_clock(header, context.trace_id, span_id) {
-                Some(way) => begun.answering(way, self.settings().clock),
-                None => begun,
-            },
             (Some(_), Some(_)) => {
                 self.dropped(Reason::ClockDuplicate);
                 begun
             }
-            (None, _) => {
-                let way = own.and_then(|own| self.read_member(own, context.trace_id, span_id));
-                Begun { way, ..begun }
+            (Some(header), None) if trim_blanks(header).starts_with(b"v1") => {
+                match self.read_vector(header, trace_id) {
+                    Some(vector) => begun.with_vector(vector),
+                    None => begun,
+                }
             }
+            (Some(header), None) => match self.read_clock(header, trace_id, span_id) {
+                Some(way) => {
+                    // A clock of version 2 is answered in kind, whatever calls carry.
+                    begun.identity.answers = self.settings().clock != ClockMode::Off;
+                    begun.with_way(way)
+                }
+                None => begun,
+            },
         }
     }
 
@@ -166,24 +174,36 @@ impl Towline {
 /// How the handling of a request begins.
 struct Begun {
     identity: Identity,
-    /// None for a first strand.
-    way: Option<Way>,
-    vector: Option<ClockV1>,
+    clock: Option<Box<Received>>,
 }
 
 impl Begun {
     fn first(identity: Identity) -> Self {
         Self {
             identity,
-            way: None,
-            vector: None,
+            clock: None,
         }
     }
 
-    /// Started by a clock of version 2, which is answered in kind whatever calls carry.
-    fn answering(mut self, way: Way, mode: ClockMode) -> Self {
-        self.identity.answers = mode != ClockMode::Off;
-        self.way = Some(way);
-        self
+    fn with_way(self, way: Way) -> Self {
+        let received = Received {
+            way: Some(way),
+            vector: None,
+        };
+        Self {
+            clock: Some(Box::new(received)),
+            ..self
+        }
+    }
+
+    fn with_vector(self, vector: ClockV1) -> Self {
+        let received = Received {
+            way: None,
+            vector: Some(vector),
+        };
+        Self {
+            clock: Some(Box::new(received)),
+            ..self
+        }
     }
 }

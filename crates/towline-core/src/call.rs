@@ -6,7 +6,7 @@ use std::fmt;
 use crate::clock::{Clock, CutError};
 use crate::context::Context;
 #[cfg(feature = "http")]
-use crate::headers::{RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
+use crate::headers::{Field, Headers};
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
 use crate::strand::Fork;
 use crate::trace_context::Traceparent;
@@ -128,9 +128,7 @@ impl Towline {
     /// has made the attempt's span already.
     #[cfg(feature = "http")]
     pub fn begin_call(&self, headers: &mut http::HeaderMap, host: &str) -> Option<Call> {
-        let outer = headers
-            .get(TRACEPARENT)
-            .is_some_and(|value| is_under_way(value.as_bytes()));
+        let outer = headers.fields(Field::Traceparent).any(is_under_way);
         if outer || !self.is_enabled() {
             return None;
         }
@@ -271,12 +269,12 @@ impl Call {
     #[cfg(feature = "http")]
     pub fn inject(&self, headers: &mut http::HeaderMap) {
         let fields = [
-            (TRACEPARENT, self.traceparent()),
-            (TRACESTATE, self.tracestate()),
-            (RACEWAY_CLOCK, self.clock()),
+            (Field::Traceparent, self.traceparent()),
+            (Field::Tracestate, self.tracestate()),
+            (Field::RacewayClock, self.clock()),
         ];
-        for (name, value) in fields {
-            let name = http::HeaderName::from_static(name);
+        for (field, value) in fields {
+            let name = field.header_name();
             match value.and_then(|value| http::HeaderValue::from_str(value).ok()) {
                 Some(value) => drop(headers.insert(name, value)),
                 None => drop(headers.remove(name)),

@@ -29,7 +29,8 @@ struct State {
     after: Option<Context>,
 }
 
-/// What does not change of a context while it lives.
+/// What does not change of a context while it lives. It is moved about with every poll: what few
+/// requests have is boxed.
 pub(crate) struct Identity {
     pub(crate) towline: Towline,
     pub(crate) kind: Kind,
@@ -38,12 +39,16 @@ pub(crate) struct Identity {
     pub(crate) parent_id: Option<SpanId>,
     pub(crate) flags: TraceFlags,
     pub(crate) tracestate: Tracestate,
-    /// The valid `traceparent` of the request, trusted or not.
-    pub(crate) received: Option<(TraceId, SpanId)>,
-    /// The trace that a caller came with, where it was not trusted to be continued.
-    pub(crate) link: Option<Box<TraceContext>>,
+    /// What a caller came with that was not trusted to be continued.
+    pub(crate) untrusted: Option<Box<Untrusted>>,
     /// Whether the caller sent a clock that was accepted: then it is answered.
     pub(crate) answers: bool,
+}
+
+/// A `traceparent` that was valid but not trusted, and what is kept of it.
+pub(crate) struct Untrusted {
+    pub(crate) received: (TraceId, SpanId),
+    pub(crate) link: Option<TraceContext>,
 }
 
 impl Identity {
@@ -57,8 +62,7 @@ impl Identity {
             parent_id: None,
             flags: towline.new_trace_flags(),
             tracestate: Tracestate::default(),
-            received: None,
-            link: None,
+            untrusted: None,
             answers: false,
         }
     }
@@ -71,7 +75,11 @@ impl Identity {
 
     /// Whether it handles the request that came with this `traceparent`, or with no valid one.
     pub(crate) fn serves(&self, received: Option<(TraceId, SpanId)>) -> bool {
-        self.kind == Kind::Server && self.received == received
+        let own = match &self.untrusted {
+            Some(untrusted) => Some(untrusted.received),
+            None => self.parent_id.map(|parent_id| (self.trace_id, parent_id)),
+        };
+        self.kind == Kind::Server && own == received
     }
 }
 
@@ -136,7 +144,7 @@ impl Context {
     /// The trace that the caller came with, where it was not trusted to be continued.
     #[must_use]
     pub fn link(&self) -> Option<&TraceContext> {
-        self.0.identity.link.as_deref()
+        self.0.identity.untrusted.as_ref()?.link.as_ref()
     }
 
     /// What kind of span this is.
@@ -290,8 +298,7 @@ impl Context {
             parent_id: Some(parent.span_id),
             flags: parent.flags,
             tracestate: parent.tracestate.clone(),
-            received: None,
-            link: None,
+            untrusted: None,
             answers: false,
         };
         let strand = Strand::start(sent, component, span_id.low32(), false);

@@ -1,6 +1,7 @@
 //! The ids and flags of a trace: read once at the edge, plain bytes after that.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::BitOr;
 
 /// The id of a trace: 16 bytes, never all zero (W3C Trace Context, "trace-id").
@@ -97,7 +98,7 @@ impl fmt::Debug for TraceId {
 /// assert_eq!(id.low32(), 0x6920_3331);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SpanId([u8; 8]);
+pub struct SpanId(NonZeroU64);
 
 impl SpanId {
     /// A new id, all of its bytes random.
@@ -108,7 +109,7 @@ impl SpanId {
     /// ```
     #[must_use]
     pub fn random() -> Self {
-        Self(fastrand::u64(1..).to_be_bytes())
+        Self(NonZeroU64::new(fastrand::u64(..)).unwrap_or(NonZeroU64::MAX))
     }
 
     /// The id in exactly 16 lower-case hex digits; none for anything else, and for 16 zeros.
@@ -131,10 +132,9 @@ impl SpanId {
     /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
-        if u64::from_be_bytes(bytes) == 0 {
-            None
-        } else {
-            Some(Self(bytes))
+        match NonZeroU64::new(u64::from_be_bytes(bytes)) {
+            Some(id) => Some(Self(id)),
+            None => None,
         }
     }
 
@@ -147,21 +147,21 @@ impl SpanId {
     /// ```
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 8] {
-        self.0
+        self.0.get().to_be_bytes()
     }
 
     /// The last 8 hex digits as a number: the nonce of the span's strand (strand-clocks.md,
     /// "Wire form"). They may be zero.
     #[must_use]
     pub const fn low32(self) -> u32 {
-        let [.., a, b, c, d] = self.0;
+        let [.., a, b, c, d] = self.to_bytes();
         u32::from_be_bytes([a, b, c, d])
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -333,7 +333,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_is_parsed(trace in 1..=u128::MAX, span in 1..=u64::MAX) {
-            let (trace, span) = (TraceId(trace.to_be_bytes()), SpanId(span.to_be_bytes()));
+            let (trace, span) = (TraceId(trace.to_be_bytes()), SpanId(NonZeroU64::new(span).unwrap()));
             prop_assert_eq!(TraceId::parse(trace.to_string().as_bytes()), Some(trace));
             prop_assert_eq!(SpanId::parse(span.to_string().as_bytes()), Some(span));
         }

@@ -40,7 +40,7 @@ pub use config::{ClockMode, Config, Peer, Settings, Trust};
 pub use context::{Context, Joining, Task};
 pub use counters::Counters;
 pub use current::{Entered, Forked, InContext, Join, Scoped, Slot, bind, detach, fork};
-pub use headers::{Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
+pub use headers::{Field, Headers, RACEWAY_CLOCK, TRACEPARENT, TRACESTATE};
 pub use host_list::{HostList, HostListError};
 pub use id::{SpanId, TraceFlags, TraceId};
 pub use limits::Limits;

@@ -10,19 +10,24 @@ use crate::strand::{Strand, Way};
 /// Its strand has started, and may have ended, without any event between.
 pub(crate) struct Seed {
     identity: Identity,
-    /// None for a first strand.
-    way: Option<Way>,
-    vector: Option<ClockV1>,
+    /// None for a first strand in a request without clocks.
+    clock: Option<Box<Received>>,
     ended: bool,
 }
 
+/// The clock that a request came with.
+pub(crate) struct Received {
+    /// None for a first strand.
+    pub(crate) way: Option<Way>,
+    pub(crate) vector: Option<ClockV1>,
+}
+
 impl Seed {
-    pub(crate) fn new(identity: Identity, way: Option<Way>, vector: Option<ClockV1>) -> Self {
+    pub(crate) fn new(identity: Identity, clock: Option<Box<Received>>) -> Self {
         identity.towline.counters().strand_started();
         Self {
             identity,
-            way,
-            vector,
+            clock,
             ended: false,
         }
     }
@@ -42,7 +47,8 @@ impl Seed {
             ended: self.ended,
             ..Known::default()
         };
-        let way = self.way.as_ref().filter(|_| self.identity.answers)?;
+        let clock = self.clock.as_ref().filter(|_| self.identity.answers)?;
+        let way = clock.way.as_ref()?;
         Some(way.stamp(&known))
     }
 
@@ -61,12 +67,16 @@ impl Seed {
     }
 
     pub(crate) fn into_context(self) -> Context {
-        let way = self.way.unwrap_or_else(|| self.identity.first_way());
+        let (way, vector) = match self.clock {
+            Some(clock) => (clock.way, clock.vector),
+            None => (None, None),
+        };
+        let way = way.unwrap_or_else(|| self.identity.first_way());
         let mut strand = Strand::from(way);
         if self.ended {
             // It has just started: nothing keeps it from ending.
             let _ = strand.end();
         }
-        Context::of(self.identity, strand, self.vector)
+        Context::of(self.identity, strand, vector)
     }
 }

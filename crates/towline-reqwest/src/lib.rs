@@ -17,7 +17,7 @@
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
-use towline_core::{Config, Headers, RACEWAY_CLOCK, Setup, Towline};
+use towline_core::{Config, Field, Headers, Setup, Towline};
 
 /// Carries the context on calls; see [the crate](self).
 ///
@@ -94,7 +94,7 @@ impl Middleware for Propagate {
             Ok(response) => {
                 call.answered(
                     response.status().as_u16(),
-                    response.headers().fields(RACEWAY_CLOCK),
+                    response.headers().fields(Field::RacewayClock),
                 );
                 // The body is out of sight from here: what was not said by now cannot be told.
                 call.body_ended();

@@ -4,7 +4,7 @@ use std::task::{Context as Polling, Poll};
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use towline_core::{Call, Headers, RACEWAY_CLOCK};
+use towline_core::{Call, Field, Headers};
 
 pin_project! {
     /// The body of an answer. Where the callee's end came neither with the head nor in a trailer,
@@ -35,7 +35,7 @@ impl<B: Body> Body for AnswerBody<B> {
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 if let (Some(trailers), Some(call)) = (frame.trailers_ref(), this.call) {
-                    call.trailers(trailers.fields(RACEWAY_CLOCK));
+                    call.trailers(trailers.fields(Field::RacewayClock));
                 }
             }
             Poll::Ready(None | Some(Err(_))) => *this.call = None,

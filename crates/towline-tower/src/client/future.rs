@@ -6,7 +6,7 @@ use std::task::{Context as Polling, Poll, ready};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
-use towline_core::{Call, Headers, RACEWAY_CLOCK};
+use towline_core::{Call, Field, Headers};
 
 use super::body::AnswerBody;
 
@@ -54,7 +54,7 @@ fn answered<B: Body>(response: Response<B>, mut call: Option<Call>) -> Response<
     if let Some(call) = &mut call {
         call.answered(
             response.status().as_u16(),
-            response.headers().fields(RACEWAY_CLOCK),
+            response.headers().fields(Field::RacewayClock),
         );
     }
     response.map(|body| AnswerBody::new(body, call))

@@ -9,7 +9,8 @@ use tracing::Span;
 #[derive(Debug)]
 pub(super) struct Scope {
     slot: Slot,
-    span: Span,
+    /// None where nobody listens: a span is large, and is moved about with every poll.
+    span: Option<Box<Span>>,
     has_trailers: bool,
 }
 
@@ -26,7 +27,7 @@ impl Scope {
         );
         Self {
             slot,
-            span,
+            span: (!span.is_disabled()).then(|| Box::new(span)),
             has_trailers: request.version() >= Version::HTTP_2,
         }
     }
@@ -41,7 +42,7 @@ impl Scope {
     }
 
     pub(super) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let _span = self.span.enter();
+        let _span = self.span.as_ref().map(|span| span.enter());
         let _entered = self.slot.enter();
         work()
     }
@@ -49,7 +50,7 @@ impl Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let _span = self.span.enter();
+        let _span = self.span.as_ref().map(|span| span.enter());
         self.slot.end(Outcome::Cancelled);
     }
 }
