@@ -200,6 +200,9 @@ func isOurs(key string) bool {
 // Answered reads what came back with the head of the answer. It reports whether the end of the callee's
 // work is still to come, with the end of the body: then [Call.BodyEnded] ends the call.
 func (c *Call) Answered(status int, header http.Header) (streams bool) {
+	if c.done.Load() {
+		return false
+	}
 	c.status = status
 	if c.sent.text == "" {
 		c.end(OutcomeOK) // nothing was asked of the callee

@@ -53,10 +53,17 @@ func (c Clock) lineage() *lineage {
 		return nil
 	}
 	l := new(lineage)
-	if _, err := scanClock(c.text, unlimited, anyTrace, l); err != nil {
-		panic("towline: a clock's own text cannot be read: " + err.Error()) // a Clock is only made of valid text
-	}
+	c.scan(l)
 	return l
+}
+
+// scan reads a clock's own text. It is valid: a Clock is only made of what was read or written here.
+func (c Clock) scan(into *lineage) scanned {
+	read, err := scanClock(c.text, unlimited, anyTrace, into)
+	if err != nil {
+		panic("towline: a clock's own text cannot be read: " + err.Error())
+	}
+	return read
 }
 
 // IsZero reports whether c is no clock.
@@ -71,18 +78,18 @@ func (c Clock) String() string { return c.text }
 
 // Trace returns the low 32 bits of the clock's trace id.
 func (c Clock) Trace() uint32 {
-	if l := c.lineage(); l != nil {
-		return l.trace
+	if c.IsZero() {
+		return 0
 	}
-	return 0
+	return c.scan(nil).trace
 }
 
 // Tick returns the event's number on its strand, from 1.
 func (c Clock) Tick() uint32 {
-	if l := c.lineage(); l != nil {
-		return l.own().Tick
+	if c.IsZero() {
+		return 0
 	}
-	return 0
+	return c.scan(nil).last.known.Tick
 }
 
 // Hops returns the strands from the trace's first one to the clock's own.

@@ -23,13 +23,11 @@ type decision struct {
 	filter                         func(method, path string) bool
 	observers                      []Observer
 	logger                         *slog.Logger
-	environment                    func(string) string
-	attributes                     map[string]string
 	clockHosts, traceparentTargets hostList
 }
 
 func decide(options []Option) (*decision, Config) {
-	d := &decision{environment: os.Getenv}
+	d := new(decision)
 	for _, option := range options {
 		if option != nil {
 			option(d)
@@ -38,10 +36,10 @@ func decide(options []Option) (*decision, Config) {
 	if d.logger == nil {
 		d.logger = slog.Default()
 	}
-	d.attributes = d.resourceAttributes()
+	attributes := d.resourceAttributes()
 	c := Config{
-		ServiceName:   firstOf(d.serviceName, d.environment("TOWLINE_SERVICE_NAME"), d.environment("OTEL_SERVICE_NAME"), d.attributes["service.name"], "unknown_service"),
-		Instance:      firstOf(d.instance, d.environment("TOWLINE_INSTANCE"), d.attributes["service.instance.id"]),
+		ServiceName:   firstOf(d.serviceName, os.Getenv("TOWLINE_SERVICE_NAME"), os.Getenv("OTEL_SERVICE_NAME"), attributes["service.name"], "unknown_service"),
+		Instance:      firstOf(d.instance, os.Getenv("TOWLINE_INSTANCE"), attributes["service.instance.id"]),
 		Disabled:      d.boolean(d.disabled, "TOWLINE_DISABLED", false),
 		Clock:         d.clockMode(),
 		Tracestate:    d.tracestateOn(),
@@ -85,7 +83,7 @@ func (d *decision) boolean(option *bool, name string, otherwise bool) bool {
 	if option != nil {
 		return *option
 	}
-	switch text := d.environment(name); {
+	switch text := os.Getenv(name); {
 	case text == "":
 		return otherwise
 	case strings.EqualFold(text, "true"):
@@ -99,7 +97,7 @@ func (d *decision) boolean(option *bool, name string, otherwise bool) bool {
 }
 
 func (d *decision) clockMode() ClockMode {
-	for _, said := range [2]struct{ name, text string }{{"clock", d.clock}, {"TOWLINE_CLOCK", d.environment("TOWLINE_CLOCK")}} {
+	for _, said := range [2]struct{ name, text string }{{"clock", d.clock}, {"TOWLINE_CLOCK", os.Getenv("TOWLINE_CLOCK")}} {
 		switch mode := ClockMode(strings.ToLower(said.text)); mode {
 		case "":
 		case ClockAuto, ClockV2, ClockOnV1, ClockOff:
@@ -115,7 +113,7 @@ func (d *decision) tracestateOn() bool {
 	if d.tracestate != nil {
 		return *d.tracestate
 	}
-	switch text := d.environment("TOWLINE_TRACESTATE"); strings.ToLower(text) {
+	switch text := os.Getenv("TOWLINE_TRACESTATE"); strings.ToLower(text) {
 	case "off":
 		return false
 	case "", "on":
@@ -128,7 +126,7 @@ func (d *decision) tracestateOn() bool {
 // list splits a comma-separated setting; an option, if only an empty one, wins over it.
 func (d *decision) list(option []string, name string) []string {
 	if option == nil {
-		option = strings.Split(d.environment(name), ",")
+		option = strings.Split(os.Getenv(name), ",")
 	}
 	var out []string
 	for _, entry := range option {
@@ -154,7 +152,7 @@ func (d *decision) addHosts(list *hostList, name string, entries []string) []str
 
 func (d *decision) limits() Limits {
 	l := DefaultLimits()
-	if text := d.environment("TOWLINE_HEADER_BYTES_MAX"); text != "" {
+	if text := os.Getenv("TOWLINE_HEADER_BYTES_MAX"); text != "" {
 		if n, err := strconv.Atoi(text); err == nil && n > 0 {
 			l.HeaderBytesMax = n
 		} else {
@@ -180,7 +178,7 @@ func (d *decision) lower(limit, option *int, name string, most int) {
 // resourceAttributes reads OTEL_RESOURCE_ATTRIBUTES: key=value pairs, comma-separated, percent-encoded.
 func (d *decision) resourceAttributes() map[string]string {
 	out := map[string]string{}
-	text := d.environment("OTEL_RESOURCE_ATTRIBUTES")
+	text := os.Getenv("OTEL_RESOURCE_ATTRIBUTES")
 	if text == "" {
 		return out
 	}

@@ -151,7 +151,7 @@ func (t *Towline) startStrand(p *Place, clocks []string, member string) (answers
 		what = WhatMember
 		var sender Clock
 		if sender, err = t.config.Limits.clockFromTracestate(member, p.traceID.Tail()); err == nil {
-			p.continueFrom(sender.scan(), true)
+			p.continueFrom(sender.scan(nil), true)
 			return false
 		}
 	}
@@ -172,7 +172,7 @@ func (t *Towline) continueClock(p *Place, header string) error {
 		if err != nil {
 			return err
 		}
-		sender = clock.scan()
+		sender = clock.scan(nil)
 	}
 	p.continueFrom(sender, false)
 	return nil

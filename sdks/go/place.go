@@ -100,7 +100,7 @@ func (p *Place) child(stamp Clock) *Place {
 		t.dropped(WhatSend, ReasonOverLimits)
 		c.startFirst()
 	} else {
-		c.strand.startFrom(stamp.scan(), t.label, c.spanID.nonce(), false)
+		c.strand.startFrom(stamp.scan(nil), t.label, c.spanID.nonce(), false)
 	}
 	t.strandStarted(c)
 	return c

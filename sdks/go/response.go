@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -200,7 +199,7 @@ func (x *exchange) putClock(header http.Header, ended bool) {
 	}
 	if x.setClock(header) && !ended && takesTrailers(x.request) {
 		x.trails = true
-		if !names(header["Trailer"], keyClock) {
+		if !listed(header["Trailer"], keyClock) {
 			header.Add("Trailer", keyClock)
 		}
 	}
@@ -256,45 +255,4 @@ func (x *exchange) outcome(returned bool) Outcome {
 	default:
 		return OutcomeOK
 	}
-}
-
-// sharedCacheMayKeep reports whether a response may be given to others than its caller, to whom its
-// clock would mean nothing.
-func sharedCacheMayKeep(status int, header http.Header) bool {
-	if status == http.StatusNotModified {
-		return true
-	}
-	for _, field := range header["Cache-Control"] {
-		for directive, rest, more := strings.Cut(field, ","); ; directive, rest, more = strings.Cut(rest, ",") {
-			name, _, _ := strings.Cut(strings.Trim(directive, " \t"), "=")
-			if strings.EqualFold(name, "public") || strings.EqualFold(name, "s-maxage") {
-				return true
-			}
-			if !more {
-				break
-			}
-		}
-	}
-	return false
-}
-
-// takesTrailers reports whether the caller reads what comes behind a streamed body.
-func takesTrailers(r *http.Request) bool {
-	return r.ProtoMajor >= 2 || r.ProtoAtLeast(1, 1) && names(r.Header["Te"], "trailers")
-}
-
-// names reports whether a list header has an element of that name, in any case.
-func names(fields []string, name string) bool {
-	for _, field := range fields {
-		for element, rest, more := strings.Cut(field, ","); ; element, rest, more = strings.Cut(rest, ",") {
-			bare, _, _ := strings.Cut(element, ";")
-			if strings.EqualFold(strings.Trim(bare, " \t"), name) {
-				return true
-			}
-			if !more {
-				break
-			}
-		}
-	}
-	return false
 }

@@ -53,18 +53,9 @@ func StartStrandFrom(sender Clock, service, instance string, nonce uint32, gap b
 	if sender.IsZero() {
 		s.startFirst(0, joinLabel(service, instance), nonce)
 	} else {
-		s.startFrom(sender.scan(), joinLabel(service, instance), nonce, gap)
+		s.startFrom(sender.scan(nil), joinLabel(service, instance), nonce, gap)
 	}
 	return s
-}
-
-// scan reads a clock's own text, which is valid.
-func (c Clock) scan() scanned {
-	read, err := scanClock(c.text, unlimited, anyTrace, nil)
-	if err != nil {
-		panic("towline: a clock's own text cannot be read: " + err.Error())
-	}
-	return read
 }
 
 func (s *Strand) startFirst(trace uint32, label string, nonce uint32) {

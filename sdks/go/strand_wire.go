@@ -96,7 +96,7 @@ func (s *Strand) plainAnswer(call *sent, text string, limits Limits, into *linea
 	}
 	begin := call.text[:call.answer]
 	if call.answer == 0 {
-		begin = consumeFork(call.text, Clock{call.text}.scan().last.own)
+		begin = consumeFork(call.text, Clock{call.text}.scan(nil).last.own)
 	}
 	if !strings.HasPrefix(text, begin) || !strings.HasPrefix(text[len(begin):], ", ") {
 		return last, false
