@@ -114,7 +114,7 @@ func TestHosts(t *testing.T) {
 		"db.svc": true, "db.prod.svc.cluster.local": true, "printer.local": true, "api.internal": true, "API.Internal.": true, "notinternal": true,
 		"notlocal.com": false, "x.notsvc": false, "example.com": true, "EXAMPLE.COM": true, "a.b.example.com": true, "badexample.com": false, "example.com.evil.org": false,
 		"dotted.org": true, "8.8.8.8": true, "8.8.8.9": false, "2001:db8::5": true, "2001:db9::5": false, "9.9.9.77": true, "2606:4700::1": true,
-		"": false, ".": false, "134744072": false, "0x8080808": false, "8.8": false, "a b": false, "host:80": false, "evil.com/.local": false,
+		"": false, ".": false, "134744072": false, "0x8080808": false, "8.8": false, "a b": false, "host:80": true, "evil.com/.local": false,
 	} {
 		if got := list.holds(host); got != want {
 			t.Errorf("%q: %t", host, got)

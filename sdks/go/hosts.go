@@ -47,12 +47,12 @@ func (l *hostList) add(entry string) bool {
 	return true
 }
 
-// holds reports whether host, without a port, is on the list. Case and a trailing dot do not matter.
+// holds reports whether host is on the list. Case, a port and a trailing dot do not matter.
 func (l *hostList) holds(host string) bool {
 	if l.all {
 		return true
 	}
-	host = strings.TrimSuffix(host, ".")
+	host = strings.TrimSuffix(withoutPort(host), ".")
 	if address, ok := parseAddress(host); ok {
 		for _, prefix := range l.prefixes {
 			if prefix.Contains(address) {
@@ -73,6 +73,18 @@ func (l *hostList) holds(host string) bool {
 		}
 	}
 	return false
+}
+
+// withoutPort gives the host of name, name:port, an address or [address]:port.
+func withoutPort(host string) string {
+	if inside, isBracketed := strings.CutPrefix(host, "["); isBracketed {
+		host, _, _ = strings.Cut(inside, "]")
+		return host
+	}
+	if name, _, found := strings.Cut(host, ":"); found && strings.IndexByte(host[len(name)+1:], ':') < 0 {
+		return name
+	}
+	return host
 }
 
 // below reports whether host is name or ends in it behind a dot.
@@ -96,21 +108,14 @@ func unmapPrefix(prefix netip.Prefix) netip.Prefix {
 	return prefix
 }
 
-// isName reports whether host can be a name. One whose last label is a number is not: resolvers take
-// 134744072 and 0x8080808 for addresses.
+// isName reports whether host can be a name: ASCII letters, digits, "-", "_" and dots. One whose last
+// label is a number is not: resolvers take 134744072 and 0x8080808 for addresses.
 func isName(host string) bool {
-	if host == "" {
+	host = strings.ToLower(host)
+	if strings.IndexFunc(host, func(c rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", c) }) >= 0 {
 		return false
 	}
-	for _, c := range []byte(host) {
-		if c <= ' ' || c == 0x7f || strings.IndexByte(":/*,%[]@?#\\\"", c) >= 0 {
-			return false
-		}
-	}
-	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
-	if last == "" {
-		return false
-	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
 	if digits, isHex := strings.CutPrefix(last, "0x"); isHex {
 		return strings.Trim(digits, "0123456789abcdef") != ""
 	}

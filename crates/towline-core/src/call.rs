@@ -302,10 +302,10 @@ impl Call {
         } else {
             Stage::Done
         };
-        let outcome = if matches!(learnt, Err(Some(_))) {
-            Outcome::Lost
-        } else {
+        let outcome = if learnt.is_ok() {
             Outcome::Ok
+        } else {
+            Outcome::Lost
         };
         self.tell(Some(outcome), Some(status));
         self.stage == Stage::Done

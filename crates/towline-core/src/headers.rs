@@ -47,7 +47,7 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
 #[cfg(feature = "http")]
 impl Headers for http::HeaderMap {
     fn fields(&self, field: Field) -> impl Iterator<Item = &[u8]> {
-        self.get_all(&field.header_name())
+        self.get_all(field.header_name())
             .iter()
             .map(http::HeaderValue::as_bytes)
     }

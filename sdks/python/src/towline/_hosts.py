@@ -65,7 +65,7 @@ class HostList:
         """Is this host on the list?
 
         Args:
-            host: a name or an address, without a port; case, a trailing dot and brackets do not matter.
+            host: a name or an address; case, a port, a trailing dot and brackets do not matter.
         """
         allowed = self._remembered.get(host)
         if allowed is None:
@@ -78,7 +78,7 @@ class HostList:
     def _decide(self, host: str) -> bool:
         if self._all:
             return True
-        name = host.lower().strip("[]").rstrip(".")
+        name = _name_of(host)
         try:
             address: Address = ipaddress.ip_address(name.partition("%")[0])
         except ValueError:
@@ -88,11 +88,22 @@ class HostList:
         return any(address in network for network in self._networks)
 
     def _allows_name(self, name: str) -> bool:
-        if not name or _NUMBER.fullmatch(name):
-            return False  # a number is an address in disguise
+        if not _NAME.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):
+            return False  # a name whose last label is a number is an address in disguise
         if self._internal and ("." not in name or name == "localhost"):
             return True
         return any(name == suffix or name.endswith("." + suffix) for suffix in self._suffixes)
+
+
+def _name_of(host: str) -> str:
+    """The host of `name`, `name:port`, an address or `[address]:port`, in lower case."""
+    if host.startswith("["):
+        name = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        name = host.partition(":")[0]
+    else:
+        name = host
+    return name.removesuffix(".").lower()
 
 
 def host_of(url: str) -> str:
