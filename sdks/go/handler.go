@@ -85,10 +85,7 @@ func isServed(ctx context.Context) bool {
 
 // serve makes p of what came with a request, and reports whether its caller waits for a clock.
 func (t *Towline) serve(p *Place, r *http.Request) (answers bool) {
-	var clocks []string
-	if t.config.Clock != ClockOff {
-		clocks = r.Header[keyClock]
-	}
+	clocks := r.Header[keyClock]
 	came, err := ParseTraceContext(r.Header[keyTraceparent], r.Header[keyTracestate])
 	if err != nil {
 		t.dropped(WhatTraceparent, reasonOf(err))
@@ -145,9 +142,9 @@ func (t *Towline) startStrand(p *Place, clocks []string, member string) (answers
 		}
 	case len(clocks) == 1:
 		if err = t.continueClock(p, clocks[0]); err == nil {
-			return true
+			return t.config.Clock != ClockOff
 		}
-	case member != "" && t.config.Clock != ClockOff:
+	case member != "":
 		what = WhatMember
 		var sender Clock
 		if sender, err = t.config.Limits.clockFromTracestate(member, p.traceID.Tail()); err == nil {

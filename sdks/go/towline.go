@@ -58,9 +58,9 @@ func (t *Towline) introduce() {
 		c.Logger.Info("towline: disabled", "service", c.ServiceName, "instance", c.Instance)
 		return
 	}
-	reads, writes := []string{"traceparent", "tracestate"}, []string{"traceparent", "tracestate"}
+	reads, writes := []string{"traceparent", "tracestate", headerClock}, []string{"traceparent", "tracestate"}
 	if c.Clock != ClockOff {
-		reads, writes = append(reads, headerClock), append(writes, headerClock)
+		writes = append(writes, headerClock)
 	}
 	c.Logger.Info("towline: ready", "extracts", strings.Join(reads, " "), "injects", strings.Join(writes, " "),
 		"service", c.ServiceName, "instance", c.Instance, "clock", string(c.Clock))
