@@ -94,6 +94,42 @@ def test_a_body_that_is_produced_has_the_clock_so_far(propagator: Propagator, re
     assert recorder.outcomes() == ["ok"]
 
 
+TRAILERS = {**SCOPE, "http_version": "2", "extensions": {"http.response.trailers": {}}}
+
+
+def test_where_there_are_trailers_the_end_is_one(propagator: Propagator) -> None:
+    wire = Wire()
+    wire.run(TowlineASGI(sending(start(), body(more=True), body()), propagator), TRAILERS)
+    head, *_, trailers = wire.sent
+    assert head["trailers"] is True
+    ((name, value),) = trailers["headers"]
+    assert (name, trailers["type"], trailers["more_trailers"]) == (b"raceway-clock", "http.response.trailers", False)
+    assert Clock.parse(value.decode()).ended
+    assert wire.clock is not None
+    assert not wire.clock.ended
+
+
+@pytest.mark.parametrize(
+    ("scope", "head"),
+    [
+        ({**TRAILERS, "http_version": "1.1"}, start()),
+        ({**TRAILERS, "extensions": None}, start()),
+        ({**TRAILERS, "headers": HEADERS[:1]}, start()),
+        (TRAILERS, start(LENGTH)),
+        (TRAILERS, start((b"cache-control", b"public"))),
+        (TRAILERS, start() | {"trailers": True}),
+    ],
+    ids=["HTTP/1.1", "no extension", "no clock came", "length", "shared", "its own trailers"],
+)
+def test_there_is_no_trailer_where_none_is_wanted(
+    propagator: Propagator, scope: dict[str, Any], head: dict[str, Any]
+) -> None:
+    wire = Wire()
+    wire.run(TowlineASGI(sending(head, body(more=True), body()), propagator), scope)
+    assert [message["type"] for message in wire.sent] == ["http.response.start"] + ["http.response.body"] * 2
+    assert wire.sent[0].get("trailers") == head.get("trailers")
+
+
 def test_the_head_is_held_back_until_there_is_a_body(propagator: Propagator) -> None:
     wire = Wire({"type": "http.request"})
 

@@ -48,7 +48,7 @@ def test_the_environment_is_read() -> None:
 
 def test_code_wins_over_towline_over_otel() -> None:
     environ = {
-        "OTEL_RESOURCE_ATTRIBUTES": "service.name=attribute,service.instance.id=i%201,service.name=last,bad",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.name=attribute,service.instance.id=i%201,service.name=last",
     }
     assert Config(environ=environ).service_name == "last"
     assert Config(environ=environ).instance == "i 1"
@@ -80,6 +80,29 @@ def test_what_is_not_understood_is_warned_of_and_ignored(
     assert name in caplog.text
 
 
+@pytest.mark.parametrize("pair", ["bad", "=x", "a=%2", "a=%zz", "a=%ff", "TOWLINE_CLOCK=off"])
+def test_one_broken_attribute_discards_them_all(pair: str, caplog: pytest.LogCaptureFixture) -> None:
+    config = Config(environ={"OTEL_RESOURCE_ATTRIBUTES": f"service.name=a,{pair}"})
+    assert (config.service_name, config.clock) == ("unknown_service", "auto")
+    assert "OTEL_RESOURCE_ATTRIBUTES" in caplog.text
+
+
+def test_entries_of_lists_are_ignored_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    config = Config(environ={"TOWLINE_PROPAGATE_TO": "not a host!, example.com", "TOWLINE_TRACEPARENT_TO": "not one!"})
+    assert config.propagate_to.allows("example.com")
+    assert config.traceparent_to.allows("anywhere.net"), "nothing is left of it"
+    assert caplog.text.count("is ignored") == 2
+    assert Config(environ={}, traceparent_to=["no good!", "example.com"]).traceparent_to.allows("example.com")
+
+
+def test_a_flag_is_true_or_taken_for_false(caplog: pytest.LogCaptureFixture) -> None:
+    assert Config(environ={"TOWLINE_SAMPLED": " True "}).sampled
+    assert not Config(environ={"TOWLINE_SAMPLED": "FALSE"}).sampled
+    assert caplog.text == ""
+    assert not Config(environ={"TOWLINE_SAMPLED": "yes"}).sampled
+    assert "TOWLINE_SAMPLED" in caplog.text
+
+
 def test_limits_go_only_downwards() -> None:
     config = Config(environ={}, header_bytes_max=1 << 20, levels_max=100, forks_max=1 << 20)
     assert config.limits == DEFAULT_LIMITS
@@ -89,8 +112,6 @@ def test_limits_go_only_downwards() -> None:
 def test_options_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="clock"):
         Config(environ={}, clock="v3")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="host"):
-        Config(environ={}, propagate_to=["not a host!"])
 
 
 INTERNAL = """localhost LOCALHOST localhost. 127.0.0.1 127.9.9.9 ::1 [::1] 10.1.2.3 172.16.0.1 172.31.255.255

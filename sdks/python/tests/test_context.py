@@ -84,6 +84,9 @@ def test_a_bad_traceparent_begins_a_trace(propagator: Propagator, traceparent: l
         (["v1;!!"], "malformed"),
         ([v1({"up#1": 1}, "1" * 32)], "other_trace"),
         (["v1;" + "A" * 5000], "too_long"),
+        ([v1({f"{n:x}": 1 for n in range(257)})], "over_limits"),
+        ([v1({"up#1": 2**31})], "over_limits"),
+        ([v1({"up#1": -1})], "malformed"),
     ],
 )
 def test_a_bad_clock_is_dropped_and_a_first_strand_starts(

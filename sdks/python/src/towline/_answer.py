@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from towline._clock import Clock
 from towline._context import Context
 from towline._errors import ClockError
 from towline._observer import Outcome
@@ -53,21 +54,24 @@ def answer_fields(context: Context, head: Head) -> list[tuple[str, str]]:
     """The fields to add to a response. The strand ends here if the length of the body is known."""
     clock = context.end(outcome_of(head.status)) if head.sized else None
     fields = []
-    propagator = context.propagator
     if context.answers and not head.shared:
-        clock = clock or context.strand.stamp
-        text = clock.format()
-        limits = propagator.config.limits
-        if context.strand.exceeds(limits, text):
-            text = ""
-            try:
-                text = clock.cut(limits.header_bytes_max, limits).format()
-                propagator.dropped("send", "cut")
-            except ClockError as error:
-                propagator.dropped("send", error.reason)
-        if text:
-            fields.append((CLOCK, text))
-    if propagator.config.trace_response:
+        fields += clock_fields(context, clock or context.strand.stamp)
+    if context.propagator.config.trace_response:
         traceresponse = f"00-{context.trace_id}-{context.span_id}-{context.flags:02x}"
         fields += [("traceresponse", traceresponse), ("server-timing", f"trace;desc={traceresponse}")]
     return fields
+
+
+def clock_fields(context: Context, clock: Clock) -> list[tuple[str, str]]:
+    """The field of a clock: cut where it is too long, none where that is not enough."""
+    propagator = context.propagator
+    limits = propagator.config.limits
+    if not context.strand.exceeds(limits, clock.format()):
+        return [(CLOCK, clock.format())]
+    try:
+        text = clock.cut(limits.header_bytes_max, limits).format()
+    except ClockError as error:
+        propagator.dropped("send", error.reason)
+        return []
+    propagator.dropped("send", "cut")
+    return [(CLOCK, text)]

@@ -169,7 +169,9 @@ def _read_vector(entries: Any) -> dict[str, int]:
     for entry in entries:
         match entry:
             case [str(name), int(count)] if type(count) is int:
-                if not 0 <= count <= TICK_MAX or name in vector or not name or _CONTROL.search(name):
+                if count > TICK_MAX:
+                    raise ClockV1Error("over_limits", "count above 2^31-1")
+                if count < 0 or name in vector or not name or _CONTROL.search(name):
                     raise ClockV1Error("malformed", "bad component")
                 vector[name] = count
             case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ logger = logging.getLogger("towline")
 
 ClockMode = Literal["auto", "v2", "v1", "off"]
 CLOCK_MODES = ("auto", "v2", "v1", "off")
+
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 T = TypeVar("T")
 
@@ -127,8 +130,8 @@ class Config:
         default_clock: ClockMode = "auto"
         self.clock = clock or env.read("TOWLINE_CLOCK", _clock_mode, default_clock)
         self.tracestate = env.read("TOWLINE_TRACESTATE", _on_off, True) if tracestate is None else tracestate
-        self.propagate_to = env.hosts("TOWLINE_PROPAGATE_TO", propagate_to, (), internal=True)
-        self.traceparent_to = env.hosts("TOWLINE_TRACEPARENT_TO", traceparent_to, ("*",), internal=False)
+        self.propagate_to = HostList(env.hosts("TOWLINE_PROPAGATE_TO", propagate_to), internal=True)
+        self.traceparent_to = HostList(env.hosts("TOWLINE_TRACEPARENT_TO", traceparent_to) or ["*"])
         self.sampled = env.flag("TOWLINE_SAMPLED", True) if sampled is None else sampled
         self.trace_response = env.flag("TOWLINE_TRACE_RESPONSE", False) if trace_response is None else trace_response
         self.trust = trust
@@ -146,10 +149,8 @@ class _Environment:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._texts = {name: text for name, text in environ.items() if name.startswith(("TOWLINE_", "OTEL_"))}
-        for pair in self._texts.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
-            key, _, value = pair.partition("=")
-            if not key.strip().startswith(("TOWLINE_", "OTEL_")):
-                self._texts[key.strip()] = unquote(value.strip())
+        none: dict[str, str] = {}
+        self._texts |= self.read("OTEL_RESOURCE_ATTRIBUTES", _attributes, none)
 
     def first(self, *names: str) -> str | None:
         return next((text for name in names if (text := self._texts.get(name, "").strip())), None)
@@ -165,16 +166,37 @@ class _Environment:
             return default
 
     def flag(self, name: str, default: bool) -> bool:
-        return self.read(name, lambda text: text.lower() == "true", default)
+        text = self.first(name)
+        if text is None:
+            return default
+        if text.lower() not in ("true", "false"):
+            logger.warning("%s is %r, neither true nor false, and taken for false", name, text)
+        return text.lower() == "true"
 
-    def hosts(self, name: str, given: Iterable[str] | None, default: Iterable[str], *, internal: bool) -> HostList:
-        if given is not None:
-            return HostList(given, internal=internal)
-        return self.read(
-            name,
-            lambda text: HostList(filter(None, (entry.strip() for entry in text.split(","))), internal=internal),
-            HostList(default, internal=internal),
-        )
+    def hosts(self, name: str, given: Iterable[str] | None) -> list[str]:
+        """The entries of a list that are understood."""
+        entries = (self.first(name) or "").split(",") if given is None else given
+        understood = []
+        for entry in filter(None, (entry.strip() for entry in entries)):
+            try:
+                HostList([entry])
+            except ValueError as error:
+                logger.warning("an entry of the setting %s is ignored: %s", name, error)
+            else:
+                understood.append(entry)
+        return understood
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """Pairs of keys and values, of equal keys the last one. One that is broken discards them all."""
+    attributes = {}
+    for pair in filter(None, (pair.strip() for pair in text.split(","))):
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or not key or _BAD_ESCAPE.search(value) or key.startswith(("TOWLINE_", "OTEL_")):
+            raise ValueError(pair)
+        attributes[key] = unquote(value.strip(), errors="strict")
+    return attributes
 
 
 def _clock_mode(text: str) -> ClockMode:

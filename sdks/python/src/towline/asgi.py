@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from towline._answer import CLOCK, Head, answer_fields, outcome_of
+from towline._answer import CLOCK, Head, answer_fields, clock_fields, outcome_of
 from towline._context import Context, set_current
 from towline._observer import Outcome
 from towline._propagator import Propagator, default
@@ -46,7 +46,7 @@ class TowlineASGI:
             return await self.app(scope, receive, send)
         context = self._serve(scope)
         scope = {**scope, SERVED: context}
-        response = _Response(context, receive, send)
+        response = _Response(context, receive, send, trailers=_has_trailers(scope))
         if kind == "http":
             receive, send = response.receive, response.send
         before = set_current(context)
@@ -78,14 +78,18 @@ class TowlineASGI:
 
 class _Response:
     """Holds the head back until it is known whether the body's length is: until the first part of the body, the
-    application's return, or its waiting for the caller. Server-sent events are known to be endless."""
+    application's return, or its waiting for the caller. Server-sent events are known to be endless.
 
-    __slots__ = ("_context", "_held", "_receive", "_send", "_status", "gone")
+    Where the protocol has trailers that every client takes, the end of a body that is produced is one."""
 
-    def __init__(self, context: Context, receive: Receive, send: Send) -> None:
+    __slots__ = ("_context", "_held", "_receive", "_send", "_status", "_trailer", "_trailers", "gone")
+
+    def __init__(self, context: Context, receive: Receive, send: Send, trailers: bool) -> None:
         self._context = context
         self._receive = receive
         self._send = send
+        self._trailers = trailers
+        self._trailer = False  # is ours promised?
         self._held: Message | None = None
         self._status = 0
         self.gone = False
@@ -113,7 +117,12 @@ class _Response:
             await self._send_head(whole=last)
         await self._pass_on(message)
         if last:
-            self._context.end(self.outcome())
+            clock = self._context.end(self.outcome())
+            if self._trailer and clock is not None:
+                fields = [
+                    (name.encode(), value.encode("latin-1")) for name, value in clock_fields(self._context, clock)
+                ]
+                await self._pass_on({"type": "http.response.trailers", "headers": fields, "more_trailers": False})
 
     async def flush(self) -> None:
         """Sends the head, if it is held back."""
@@ -135,7 +144,12 @@ class _Response:
             fields = [(name, value) for name, value in fields if bytes(name).lower() != CLOCK.encode()]
         added = answer_fields(self._context, head)
         fields += [(name.encode(), value.encode("latin-1")) for name, value in added]
-        await self._pass_on({**message, "headers": fields})
+        message = {**message, "headers": fields}
+        # An application that has trailers of its own keeps them to itself: the clock so far is all that is told.
+        answers = self._context.answers and not head.shared
+        if self._trailers and answers and not head.sized and not message.get("trailers", False):
+            self._trailer = message["trailers"] = True
+        await self._pass_on(message)
 
     async def _pass_on(self, message: Message) -> None:
         try:
@@ -143,6 +157,11 @@ class _Response:
         except OSError:
             self.gone = True
             raise
+
+
+def _has_trailers(scope: Scope) -> bool:
+    extensions = scope.get("extensions") or {}
+    return scope.get("http_version", "1.1") not in ("1.0", "1.1") and "http.response.trailers" in extensions
 
 
 def _has(message: Message, name: bytes, value: bytes) -> bool:
