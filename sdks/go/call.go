@@ -205,7 +205,7 @@ func (c *Call) Answered(status int, header http.Header) (streams bool) {
 	}
 	c.status = status
 	if c.sent.text == "" {
-		c.end(OutcomeOK) // nothing was asked of the callee
+		c.Lost() // nothing was asked of the callee, so nothing is missing that would be counted
 		return false
 	}
 	ended, learned := c.receive(header[keyClock])

@@ -3,6 +3,8 @@ package towline
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"strconv"
 	"strings"
 )
 
@@ -79,19 +81,22 @@ func readComponents(list *jsonValue) (ClockV1, error) {
 		}
 		name := entry.items[0].text
 		count, ok := parseCount(entry.items[1].text)
+		if ok && count > tickMax {
+			return ClockV1{}, &RefusedError{ReasonOverLimits, "counter above 2^31-1"}
+		}
 		if _, twice := out.get(name); !ok || twice || name == "" || strings.IndexFunc(name, isControl) >= 0 {
 			return ClockV1{}, malformedV1("bad component")
 		}
-		out.components = append(out.components, ComponentV1{name, count})
+		out.components = append(out.components, ComponentV1{name, uint32(count)})
 	}
 	return out, nil
 }
 
-// parseCount reads a JSON number that is whole as it is written.
-func parseCount(text string) (uint32, bool) {
-	s := scanner{text: text, limits: unlimited}
-	var n uint32
-	return n, s.number(&n) && s.at == len(text)
+// parseCount reads a JSON number that is whole and not negative as it is written; one that is larger
+// than any integer is the largest.
+func parseCount(text string) (count uint64, ok bool) {
+	count, err := strconv.ParseUint(text, 10, 64)
+	return count, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 func parseUUID(s string) (id TraceID, ok bool) {

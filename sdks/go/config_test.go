@@ -19,9 +19,9 @@ func TestSettings(t *testing.T) {
 	}{
 		"defaults": {nil, nil, func(*Config) {}, 0},
 		"environment": {map[string]string{
-			"TOWLINE_SERVICE_NAME": "s", "TOWLINE_INSTANCE": "i", "TOWLINE_DISABLED": "True", "TOWLINE_CLOCK": "V1", "TOWLINE_TRACESTATE": "off",
+			"TOWLINE_SERVICE_NAME": " s", "TOWLINE_INSTANCE": "i ", "TOWLINE_DISABLED": " True ", "TOWLINE_CLOCK": "V1", "TOWLINE_TRACESTATE": "OFF",
 			"TOWLINE_PROPAGATE_TO": "example.com, 1.2.3.0/24,", "TOWLINE_TRACEPARENT_TO": "*", "TOWLINE_SAMPLED": "false",
-			"TOWLINE_TRACE_RESPONSE": "TRUE", "TOWLINE_HEADER_BYTES_MAX": "9000",
+			"TOWLINE_TRACE_RESPONSE": "TRUE", "TOWLINE_HEADER_BYTES_MAX": " 9000",
 			"OTEL_SERVICE_NAME": "other", "OTEL_RESOURCE_ATTRIBUTES": "service.name=third,service.instance.id=third",
 		}, nil, func(c *Config) {
 			*c = Config{ServiceName: "s", Instance: "i", Disabled: true, Clock: ClockOnV1, PropagateTo: []string{"example.com", "1.2.3.0/24"},

@@ -38,8 +38,8 @@ func decide(options []Option) (*decision, Config) {
 	}
 	attributes := d.resourceAttributes()
 	c := Config{
-		ServiceName:   firstOf(d.serviceName, os.Getenv("TOWLINE_SERVICE_NAME"), os.Getenv("OTEL_SERVICE_NAME"), attributes["service.name"], "unknown_service"),
-		Instance:      firstOf(d.instance, os.Getenv("TOWLINE_INSTANCE"), attributes["service.instance.id"]),
+		ServiceName:   firstOf(d.serviceName, environment("TOWLINE_SERVICE_NAME"), environment("OTEL_SERVICE_NAME"), attributes["service.name"], "unknown_service"),
+		Instance:      firstOf(d.instance, environment("TOWLINE_INSTANCE"), attributes["service.instance.id"]),
 		Disabled:      d.boolean(d.disabled, "TOWLINE_DISABLED", false),
 		Clock:         d.clockMode(),
 		Tracestate:    d.tracestateOn(),
@@ -65,6 +65,9 @@ func decide(options []Option) (*decision, Config) {
 	return d, c
 }
 
+// environment gives a setting of the environment; empty means unset.
+func environment(name string) string { return strings.TrimSpace(os.Getenv(name)) }
+
 func firstOf(values ...string) string {
 	for _, v := range values {
 		if v != "" {
@@ -83,7 +86,7 @@ func (d *decision) boolean(option *bool, name string, otherwise bool) bool {
 	if option != nil {
 		return *option
 	}
-	switch text := os.Getenv(name); {
+	switch text := environment(name); {
 	case text == "":
 		return otherwise
 	case strings.EqualFold(text, "true"):
@@ -97,7 +100,7 @@ func (d *decision) boolean(option *bool, name string, otherwise bool) bool {
 }
 
 func (d *decision) clockMode() ClockMode {
-	for _, said := range [2]struct{ name, text string }{{"clock", d.clock}, {"TOWLINE_CLOCK", os.Getenv("TOWLINE_CLOCK")}} {
+	for _, said := range [2]struct{ name, text string }{{"clock", d.clock}, {"TOWLINE_CLOCK", environment("TOWLINE_CLOCK")}} {
 		switch mode := ClockMode(strings.ToLower(said.text)); mode {
 		case "":
 		case ClockAuto, ClockV2, ClockOnV1, ClockOff:
@@ -113,7 +116,7 @@ func (d *decision) tracestateOn() bool {
 	if d.tracestate != nil {
 		return *d.tracestate
 	}
-	switch text := os.Getenv("TOWLINE_TRACESTATE"); strings.ToLower(text) {
+	switch text := environment("TOWLINE_TRACESTATE"); strings.ToLower(text) {
 	case "off":
 		return false
 	case "", "on":
@@ -126,7 +129,7 @@ func (d *decision) tracestateOn() bool {
 // list splits a comma-separated setting; an option, if only an empty one, wins over it.
 func (d *decision) list(option []string, name string) []string {
 	if option == nil {
-		option = strings.Split(os.Getenv(name), ",")
+		option = strings.Split(environment(name), ",")
 	}
 	var out []string
 	for _, entry := range option {
@@ -152,7 +155,7 @@ func (d *decision) addHosts(list *hostList, name string, entries []string) []str
 
 func (d *decision) limits() Limits {
 	l := DefaultLimits()
-	if text := os.Getenv("TOWLINE_HEADER_BYTES_MAX"); text != "" {
+	if text := environment("TOWLINE_HEADER_BYTES_MAX"); text != "" {
 		if n, err := strconv.Atoi(text); err == nil && n > 0 {
 			l.HeaderBytesMax = n
 		} else {
@@ -178,7 +181,7 @@ func (d *decision) lower(limit, option *int, name string, most int) {
 // resourceAttributes reads OTEL_RESOURCE_ATTRIBUTES: key=value pairs, comma-separated, percent-encoded.
 func (d *decision) resourceAttributes() map[string]string {
 	out := map[string]string{}
-	text := os.Getenv("OTEL_RESOURCE_ATTRIBUTES")
+	text := environment("OTEL_RESOURCE_ATTRIBUTES")
 	if text == "" {
 		return out
 	}

@@ -216,6 +216,10 @@ func TestWhatIsDroppedIsCountedOnce(t *testing.T) {
 	}
 	other := strings.Repeat("1", 32)
 	deep := strings.Repeat("1.1(", 70) + "1" + strings.Repeat(")", 70)
+	var many []ComponentV1
+	for i := range 257 {
+		many = append(many, ComponentV1{strconv.Itoa(i) + "#i", 1})
+	}
 	trusting := func(trust Trust) []Option { return []Option{WithTrust(func(*http.Request) Trust { return trust })} }
 	for name, c := range map[string]struct {
 		header  []string
@@ -237,6 +241,8 @@ func TestWhatIsDroppedIsCountedOnce(t *testing.T) {
 		"bad clock and member":   {[]string{keyTraceparent, testParent, keyTracestate, "towline=69203331:2x2", keyClock, testClock + ";"}, nil, []string{"clock/malformed"}},
 		"deep clock":             {[]string{keyTraceparent, testParent, keyClock, `v2;t=1c80319c, a#1/00000001:3;x="` + deep + `"`}, nil, []string{"clock/over_limits"}},
 		"v1 of another trace":    {[]string{keyTraceparent, testParent, keyClock, v1(other)}, nil, []string{"clock/other_trace"}},
+		"v1 with a high count":   {[]string{keyTraceparent, testParent, keyClock, v1(testTrace, ComponentV1{"a#1", tickMax + 1})}, nil, []string{"clock/over_limits"}},
+		"v1 of 257":              {[]string{keyTraceparent, testParent, keyClock, v1(testTrace, many...)}, []Option{WithHeaderBytesMax(1 << 16)}, []string{"clock/over_limits"}},
 		"bad v1":                 {[]string{keyTraceparent, testParent, keyClock, "v1;e30"}, nil, []string{"clock/malformed"}},
 		"bad member":             {[]string{keyTraceparent, testParent, keyTracestate, "towline=no"}, nil, []string{"member/malformed"}},
 		"deep member":            {[]string{keyTraceparent, testParent, keyTracestate, "towline=69203331:2/69203331:2"}, []Option{WithLevelsMax(1)}, []string{"member/over_limits"}},

@@ -111,11 +111,14 @@ func unmapPrefix(prefix netip.Prefix) netip.Prefix {
 // isName reports whether host can be a name: ASCII letters, digits, "-", "_" and dots. One whose last
 // label is a number is not: resolvers take 134744072 and 0x8080808 for addresses.
 func isName(host string) bool {
-	host = strings.ToLower(host)
-	if strings.IndexFunc(host, func(c rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_.", c) }) >= 0 {
-		return false
+	for _, c := range []byte(host) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
 	}
-	last := host[strings.LastIndexByte(host, '.')+1:]
+	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
 	if digits, isHex := strings.CutPrefix(last, "0x"); isHex {
 		return strings.Trim(digits, "0123456789abcdef") != ""
 	}

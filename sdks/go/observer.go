@@ -14,9 +14,8 @@ const (
 type Outcome string
 
 // The outcomes. A strand ends OK, with an Error (a panic, or a status of 500 and above) or Cancelled
-// (the caller has gone). A call ends OK (answered, and with a clock where it carried one), Lost
-// (answered without a clock, or with one that cannot be used), with an Error (no answer) or Cancelled
-// (given up).
+// (the caller has gone). A call ends OK (answered with a clock), Lost (answered without one, whether or
+// not one was sent, or with one that cannot be used), with an Error (no answer) or Cancelled (given up).
 const (
 	OutcomeOK        Outcome = "ok"
 	OutcomeError     Outcome = "error"
