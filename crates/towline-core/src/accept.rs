@@ -26,8 +26,7 @@ impl Towline {
     #[must_use]
     pub fn accept<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Context {
         let Begun { identity, clock } = self.begin(headers, peer);
-        let (way, vector) = clock.map_or((None, None), |clock| (clock.way, clock.vector));
-        let way = way.unwrap_or_else(|| identity.first_way());
+        let (way, vector) = clock.begin(&identity);
         Context::start(identity, way.into(), vector)
     }
 
@@ -104,106 +103,73 @@ impl Towline {
         });
         let trace_id = context.trace_id;
         let mut clocks = headers.fields(Field::RacewayClock);
-        match (clocks.next(), clocks.next()) {
-            (None, _) => {
-                let way = own.and_then(|own| self.read_member(own, trace_id, span_id));
-                match way {
-                    Some(way) => begun.with_way(way),
-                    None => begun,
-                }
-            }
+        begun.clock = match (clocks.next(), clocks.next()) {
+            (None, _) => match own {
+                Some(own) => self.read_member(own, trace_id, span_id),
+                None => Received::Nothing,
+            },
             (Some(_), Some(_)) => {
                 self.dropped(Reason::ClockDuplicate);
-                begun
+                Received::Nothing
             }
             (Some(header), None) if trim_blanks(header).starts_with(b"v1") => {
-                match self.read_vector(header, trace_id) {
-                    Some(vector) => begun.with_vector(vector),
-                    None => begun,
-                }
+                self.read_vector(header, trace_id)
             }
-            (Some(header), None) => match self.read_clock(header, trace_id, span_id) {
-                Some(way) => {
-                    // A clock of version 2 is answered in kind, whatever calls carry.
-                    begun.identity.answers = self.settings().clock != ClockMode::Off;
-                    begun.with_way(way)
-                }
-                None => begun,
-            },
+            (Some(header), None) => {
+                let clock = self.read_clock(header, trace_id, span_id);
+                // A clock of version 2 is answered in kind, whatever calls carry.
+                begun.identity.answers =
+                    matches!(clock, Received::Way(_)) && self.settings().clock != ClockMode::Off;
+                clock
+            }
+        };
+        begun
+    }
+
+    fn read_vector(&self, header: &[u8], trace_id: TraceId) -> Received {
+        let header_bytes_max = self.settings().limits.header_bytes_max;
+        match ClockV1::read(header, trace_id, header_bytes_max) {
+            Ok(vector) => Received::Vector(vector),
+            Err(error) => self.refused(error.into()),
         }
     }
 
-    fn read_vector(&self, header: &[u8], trace_id: TraceId) -> Option<ClockV1> {
-        let header_bytes_max = self.settings().limits.header_bytes_max;
-        let read = ClockV1::read(header, trace_id, header_bytes_max);
-        read.map_err(|error| self.dropped(error.into())).ok()
-    }
-
-    fn read_clock(&self, header: &[u8], trace_id: TraceId, span_id: SpanId) -> Option<Way> {
+    fn read_clock(&self, header: &[u8], trace_id: TraceId, span_id: SpanId) -> Received {
         match Scan::read(header, self.settings().limits, Some(trace_id.low32())) {
-            Ok(sender) => Some(Way::after(
-                &sender,
-                self.component(),
-                span_id.low32(),
-                false,
-            )),
-            Err(error) => {
-                self.dropped(Reason::of_clock(error));
-                None
-            }
+            Ok(sender) => self.start_after(&sender, span_id, false),
+            Err(error) => self.refused(Reason::of_clock(error)),
         }
     }
 
     /// The clock came through a service that carries none: `tracestate` has it.
-    fn read_member(&self, own: &str, trace_id: TraceId, span_id: SpanId) -> Option<Way> {
+    fn read_member(&self, own: &str, trace_id: TraceId, span_id: SpanId) -> Received {
         match Clock::from_tracestate(own, trace_id.low32(), self.settings().limits) {
-            Ok(sender) => Some(Way::after(
-                &sender.scan(),
-                self.component(),
-                span_id.low32(),
-                true,
-            )),
-            Err(error) => {
-                self.dropped(Reason::of_member(error));
-                None
-            }
+            Ok(sender) => self.start_after(&sender.scan(), span_id, true),
+            Err(error) => self.refused(Reason::of_member(error)),
         }
+    }
+
+    fn start_after(&self, sender: &Scan<'_>, span_id: SpanId, gap: bool) -> Received {
+        Received::Way(Way::after(sender, self.component(), span_id.low32(), gap))
+    }
+
+    fn refused(&self, reason: Reason) -> Received {
+        self.dropped(reason);
+        Received::Nothing
     }
 }
 
 /// How the handling of a request begins.
 struct Begun {
     identity: Identity,
-    clock: Option<Box<Received>>,
+    clock: Received,
 }
 
 impl Begun {
     fn first(identity: Identity) -> Self {
         Self {
             identity,
-            clock: None,
-        }
-    }
-
-    fn with_way(self, way: Way) -> Self {
-        let received = Received {
-            way: Some(way),
-            vector: None,
-        };
-        Self {
-            clock: Some(Box::new(received)),
-            ..self
-        }
-    }
-
-    fn with_vector(self, vector: ClockV1) -> Self {
-        let received = Received {
-            way: None,
-            vector: Some(vector),
-        };
-        Self {
-            clock: Some(Box::new(received)),
-            ..self
+            clock: Received::Nothing,
         }
     }
 }

@@ -59,13 +59,11 @@ thread_local! {
     static CURRENT: RefCell<Option<Held>> = const { RefCell::new(None) };
 }
 
-/// Puts another context in place, and gives the one that was there.
-fn swap(held: Option<Held>) -> Option<Held> {
+/// Exchanges what is held here with what is current: in place, for a context is moved twice with
+/// every poll.
+fn exchange(held: &mut Option<Held>) {
     // A thread that is going down has no current context any more.
-    CURRENT
-        .try_with(|current| current.replace(held))
-        .ok()
-        .flatten()
+    let _ = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), held));
 }
 
 /// The current context, if there is one.
@@ -139,10 +137,12 @@ impl Slot {
 
     /// Makes the context current until the guard is dropped. An empty slot changes nothing.
     pub fn enter(&mut self) -> Entered<'_> {
-        let outer = self.0.take().map(|held| swap(Some(held)));
+        let mut slot = self.0.is_some().then_some(self);
+        if let Some(slot) = &mut slot {
+            exchange(&mut slot.0);
+        }
         Entered {
-            slot: self,
-            outer,
+            slot,
             thread: PhantomData,
         }
     }
@@ -151,17 +151,16 @@ impl Slot {
 /// Keeps a context current; at its end the one from before is current again, also in a panic.
 #[must_use = "the context is current only while this lives"]
 pub struct Entered<'a> {
-    slot: &'a mut Slot,
-    /// What was current before, if this guard changed it.
-    outer: Option<Option<Held>>,
+    /// Holds what was current before. None if this guard changed nothing.
+    slot: Option<&'a mut Slot>,
     /// Stays on its thread.
     thread: PhantomData<*const ()>,
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        if let Some(outer) = self.outer.take() {
-            self.slot.0 = swap(outer);
+        if let Some(slot) = &mut self.slot {
+            exchange(&mut slot.0);
         }
     }
 }

@@ -10,20 +10,33 @@ use crate::strand::{Strand, Way};
 /// Its strand has started, and may have ended, without any event between.
 pub(crate) struct Seed {
     identity: Identity,
-    /// None for a first strand in a request without clocks.
-    clock: Option<Box<Received>>,
+    clock: Received,
     ended: bool,
 }
 
 /// The clock that a request came with.
-pub(crate) struct Received {
-    /// None for a first strand.
-    pub(crate) way: Option<Way>,
-    pub(crate) vector: Option<ClockV1>,
+pub(crate) enum Received {
+    /// None: a first strand begins.
+    Nothing,
+    /// One that starts a strand.
+    Way(Way),
+    /// One of version 1, which a first strand remembers.
+    Vector(ClockV1),
+}
+
+impl Received {
+    /// The way of the strand that begins, and the vector that it remembers.
+    pub(crate) fn begin(self, identity: &Identity) -> (Way, Option<ClockV1>) {
+        match self {
+            Self::Nothing => (identity.first_way(), None),
+            Self::Way(way) => (way, None),
+            Self::Vector(vector) => (identity.first_way(), Some(vector)),
+        }
+    }
 }
 
 impl Seed {
-    pub(crate) fn new(identity: Identity, clock: Option<Box<Received>>) -> Self {
+    pub(crate) fn new(identity: Identity, clock: Received) -> Self {
         identity.towline.counters().strand_started();
         Self {
             identity,
@@ -47,8 +60,12 @@ impl Seed {
             ended: self.ended,
             ..Known::default()
         };
-        let clock = self.clock.as_ref().filter(|_| self.identity.answers)?;
-        let way = clock.way.as_ref()?;
+        let Received::Way(way) = &self.clock else {
+            return None;
+        };
+        if !self.identity.answers {
+            return None;
+        }
         Some(way.stamp(&known))
     }
 
@@ -67,11 +84,7 @@ impl Seed {
     }
 
     pub(crate) fn into_context(self) -> Context {
-        let (way, vector) = match self.clock {
-            Some(clock) => (clock.way, clock.vector),
-            None => (None, None),
-        };
-        let way = way.unwrap_or_else(|| self.identity.first_way());
+        let (way, vector) = self.clock.begin(&self.identity);
         let mut strand = Strand::from(way);
         if self.ended {
             // It has just started: nothing keeps it from ending.

@@ -123,43 +123,29 @@ impl Way {
 
     /// That of a strand which a sender's stamp starts.
     pub(crate) fn after(sender: &Scan<'_>, component: &Component, nonce: u32, gap: bool) -> Self {
-        let Facts {
-            trace,
-            first_nonce,
-            hops,
-            forks,
-            last_at,
-        } = sender.facts;
-        let sent: &str = &sender.text;
-        let mut text = String::with_capacity(sent.len() + component.member_bytes());
-        let (mut detached, mut named) = (true, 0);
-        // The text was checked: the last member can be read again.
-        if let Ok(member) = Reader::resume(sent.as_bytes(), last_at, hops - 1).member::<Forks>() {
-            let mut known = member.known.with(member.forks);
-            let fork = known.tick;
-            detached = !known.forks.lists_attached(fork);
-            named = u32::from(known.forks.in_flight().any(|range| range.last == fork));
-            known.forks.forget(fork, detached);
-            let label =
-                last_at + member.service.len() + member.instance.len() + "#/00000000:".len();
-            text.push_str(sent.get(..label).unwrap_or_default());
-            let marks = write::Marks {
-                fork: None,
-                detached: member.detached,
-                gap: member.gap,
-            };
-            write::hop_tail(&mut text, &known, marks);
-        }
+        let facts = sender.facts;
+        let mut text = String::with_capacity(sender.text.len() + component.member_bytes());
+        let started = match facts.lone_call {
+            // The callee's clock lists no call: its way does.
+            Some(list) => {
+                text.push_str(sender.text.get(..list).unwrap_or_default());
+                Started {
+                    detached: false,
+                    named: 1,
+                }
+            }
+            None => push_sender(&mut text, sender),
+        };
         let own_at = push_own(&mut text, component, nonce);
         Self {
             text,
             own_at,
-            trace,
-            first_nonce,
-            hops: hops + 1,
-            forks_above: forks - named,
+            trace: facts.trace,
+            first_nonce: facts.first_nonce,
+            hops: facts.hops + 1,
+            forks_above: facts.forks - started.named,
             as_received: true,
-            detached,
+            detached: started.detached,
             gap,
         }
     }
@@ -188,6 +174,7 @@ impl Way {
             hops: self.hops,
             forks: self.forks_above.saturating_add(own),
             last_at: self.own_at,
+            lone_call: None,
         };
         Clock::from_parts(text, facts)
     }
@@ -483,6 +470,41 @@ impl Strand {
         self.way.as_received = false;
         self.known = own;
     }
+}
+
+/// How a sender's last tick started a strand.
+struct Started {
+    detached: bool,
+    /// How many of the forks that the sender's ranges named are the strand itself.
+    named: u32,
+}
+
+/// Appends the sender's text, without what it said of the fork at its last tick.
+fn push_sender(text: &mut String, sender: &Scan<'_>) -> Started {
+    let (sent, facts): (&str, Facts) = (&sender.text, sender.facts);
+    let mut started = Started {
+        detached: true,
+        named: 0,
+    };
+    // The text was checked: the last member can be read again.
+    let member = Reader::resume(sent.as_bytes(), facts.last_at, facts.hops - 1).member::<Forks>();
+    if let Ok(member) = member {
+        let mut known = member.known.with(member.forks);
+        let fork = known.tick;
+        started.detached = !known.forks.lists_attached(fork);
+        started.named = u32::from(known.forks.in_flight().any(|range| range.last == fork));
+        known.forks.forget(fork, started.detached);
+        let label =
+            facts.last_at + member.service.len() + member.instance.len() + "#/00000000:".len();
+        text.push_str(sent.get(..label).unwrap_or_default());
+        let marks = write::Marks {
+            fork: None,
+            detached: member.detached,
+            gap: member.gap,
+        };
+        write::hop_tail(text, &known, marks);
+    }
+    started
 }
 
 /// Appends the own member up to its tick; gives where it begins.

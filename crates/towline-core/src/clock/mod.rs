@@ -61,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) forks: u32,
     /// Where the last member begins.
     pub(crate) last_at: usize,
+    /// Where its fork list begins, if it is [known to be](read::Member::lone_call) the call alone.
+    pub(crate) lone_call: Option<usize>,
 }
 
 /// A header that was read: its canonical text, borrowed where it came so.
@@ -87,11 +89,13 @@ impl<'a> Scan<'a> {
             return Err(ClockError::OtherTrace);
         }
         let (mut first_nonce, mut last_at) = (0, 0);
+        let mut lone_call = None;
         while let Some(member) = reader.next::<()>()? {
             if reader.hops() == 1 {
                 first_nonce = member.nonce;
             }
             last_at = member.at;
+            lone_call = member.lone_call;
         }
         if !reader.is_canonical() {
             let Clock { text, facts } = Tree::read(&mut Reader::new(text, limits)?)?.to_clock();
@@ -106,6 +110,7 @@ impl<'a> Scan<'a> {
             hops: reader.hops(),
             forks: reader.forks(),
             last_at,
+            lone_call,
         };
         let text = std::str::from_utf8(text).map_err(|_| ClockError::Malformed { at: 0 })?;
         Ok(Self {

@@ -75,6 +75,9 @@ pub(crate) struct Member<'a, L> {
     pub(crate) fork: u32,
     pub(crate) detached: bool,
     pub(crate) gap: bool,
+    /// Where its fork list begins, if all that it says is that the call at the hop's tick is in
+    /// flight: what a plain chain of calls sends.
+    pub(crate) lone_call: Option<usize>,
     pub(crate) forks: L,
 }
 
@@ -153,6 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next hop, or none where the header ends.
+    #[inline]
     pub(crate) fn next<L: ForkList>(&mut self) -> Result<Option<Member<'a, L>>, ClockError> {
         if self.at == self.text.len() {
             return if self.hops == 0 || self.fork_named {
@@ -171,6 +175,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The member at the cursor.
+    #[inline]
     pub(crate) fn member<L: ForkList>(&mut self) -> Result<Member<'a, L>, ClockError> {
         let at = self.at;
         self.hops += 1;
@@ -209,10 +214,20 @@ impl<'a> Reader<'a> {
         }
         self.fork_named = fork != tick;
         let mut forks = L::default();
+        let (mut lone_call, list_at) = (None, self.at);
         if self.skip(b";x=\"") {
-            forks = self.list(tick, self.hops, Some(fork))?;
-            if !self.skip(b"\"") {
-                return Err(self.malformed());
+            let start = self.at;
+            if self.number().is_ok_and(|first| first == tick) && self.skip(b"\"") {
+                // Nearly every list is this one.
+                lone_call = Some(list_at);
+                self.listed.attached = fork == tick;
+                forks.range(self.named(tick, tick, false)?);
+            } else {
+                self.at = start;
+                forks = self.list(tick, self.hops, Some(fork))?;
+                if !self.skip(b"\"") {
+                    return Err(self.malformed());
+                }
             }
         }
         if !matches!(self.peek(), None | Some(b' ' | b'\t' | b',')) {
@@ -227,6 +242,7 @@ impl<'a> Reader<'a> {
             fork,
             detached,
             gap,
+            lone_call,
             forks,
         })
     }
@@ -325,17 +341,19 @@ impl<'a> Reader<'a> {
                 return Err(self.malformed());
             }
         }
+        let lossy = self.skip(b"~");
+        self.named(first, last, lossy)
+    }
+
+    /// A range, counted.
+    fn named(&mut self, first: u32, last: u32, lossy: bool) -> Result<Range, ClockError> {
         self.forks = self.forks.saturating_add(last - first + 1);
         if self.forks > self.limits.forks_max {
             return Err(ClockError::TooManyForks {
                 limit: self.limits.forks_max,
             });
         }
-        Ok(Range {
-            first,
-            last,
-            lossy: self.skip(b"~"),
-        })
+        Ok(Range { first, last, lossy })
     }
 
     /// A comma and the blanks around it.

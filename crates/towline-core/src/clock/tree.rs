@@ -101,6 +101,7 @@ impl Tree {
             hops: self.hops.len(),
             forks: u32::try_from(self.flying_count()).unwrap_or(u32::MAX),
             last_at,
+            lone_call: None,
         };
         Clock::from_parts(out, facts)
     }
