@@ -25,9 +25,9 @@ impl Towline {
     /// dropped and counted; they never fail the request.
     #[must_use]
     pub fn accept<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Context {
-        let Begun { identity, clock } = self.begin(headers, peer);
-        let (way, vector) = clock.begin(&identity);
-        Context::start(identity, way.into(), vector)
+        let Accepted { identity, clock } = self.begin(headers, peer);
+        let (strand, vector) = clock.begin();
+        Context::start(identity, strand, vector)
     }
 
     /// As [`accept`](Self::accept), for middleware: the context is made only if the handler asks
@@ -37,11 +37,11 @@ impl Towline {
         if !self.settings().observers.is_empty() {
             return Slot::new(self.accept(headers, peer));
         }
-        let Begun { identity, clock } = self.begin(headers, peer);
+        let Accepted { identity, clock } = self.begin(headers, peer);
         Slot::of_seed(Seed::new(identity, clock))
     }
 
-    fn begin<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Begun {
+    fn begin<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Accepted {
         let read = trace_context::read(
             headers.fields(Field::Traceparent),
             headers.fields(Field::Tracestate),
@@ -53,7 +53,7 @@ impl Towline {
                 if headers.fields(Field::RacewayClock).next().is_some() {
                     self.dropped(Reason::ClockNoTraceparent);
                 }
-                return Begun::first(Identity::root(self, Kind::Server));
+                return Accepted::first(Identity::root(self, Kind::Server));
             }
         };
         if let Some(error) = incoming.tracestate_dropped {
@@ -78,7 +78,7 @@ impl Towline {
                     received: (context.trace_id, context.parent_id),
                     link: (trust == Trust::Restart).then_some(context),
                 };
-                return Begun::first(Identity {
+                return Accepted::first(Identity {
                     untrusted: Some(Box::new(untrusted)),
                     ..Identity::root(self, Kind::Server)
                 });
@@ -87,10 +87,10 @@ impl Towline {
         self.carry_on(headers, incoming)
     }
 
-    fn carry_on<H: Headers + ?Sized>(&self, headers: &H, incoming: Incoming<'_>) -> Begun {
+    fn carry_on<H: Headers + ?Sized>(&self, headers: &H, incoming: Incoming<'_>) -> Accepted {
         let Incoming { context, own, .. } = incoming;
         let span_id = SpanId::random();
-        let mut begun = Begun::first(Identity {
+        let mut accepted = Accepted::first(Identity {
             towline: self.clone(),
             kind: Kind::Server,
             trace_id: context.trace_id,
@@ -103,7 +103,7 @@ impl Towline {
         });
         let trace_id = context.trace_id;
         let mut clocks = headers.fields(Field::RacewayClock);
-        begun.clock = match (clocks.next(), clocks.next()) {
+        accepted.clock = match (clocks.next(), clocks.next()) {
             (None, _) => match own {
                 Some(own) => self.read_member(own, trace_id, span_id),
                 None => Received::Nothing,
@@ -118,12 +118,12 @@ impl Towline {
             (Some(header), None) => {
                 let clock = self.read_clock(header, trace_id, span_id);
                 // A clock of version 2 is answered in kind, whatever calls carry.
-                begun.identity.answers =
+                accepted.identity.answers =
                     matches!(clock, Received::Way(_)) && self.settings().clock != ClockMode::Off;
                 clock
             }
         };
-        begun
+        accepted
     }
 
     fn read_vector(&self, header: &[u8], trace_id: TraceId) -> Received {
@@ -160,12 +160,12 @@ impl Towline {
 }
 
 /// How the handling of a request begins.
-struct Begun {
+struct Accepted {
     identity: Identity,
     clock: Received,
 }
 
-impl Begun {
+impl Accepted {
     fn first(identity: Identity) -> Self {
         Self {
             identity,

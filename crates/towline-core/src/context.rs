@@ -22,11 +22,58 @@ struct Place {
 }
 
 struct State {
-    strand: Strand,
+    strand: Begun,
     /// The per-service vector, in a request that came with v1 or where v1 is asked for.
     vector: Option<ClockV1>,
     /// The work after the answer, once there is any.
     after: Option<Context>,
+}
+
+/// A strand, or one that is made when its first event comes: most requests only look at their ids.
+pub(crate) enum Begun {
+    /// A first strand that did nothing but start, and perhaps end.
+    First {
+        ended: bool,
+    },
+    Strand(Strand),
+}
+
+impl Begun {
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::First { ended } => *ended,
+            Self::Strand(strand) => strand.has_ended(),
+        }
+    }
+
+    /// Ends the strand; false if it has ended.
+    pub(crate) fn end(&mut self) -> bool {
+        match self {
+            Self::First { ended } => !std::mem::replace(ended, true),
+            Self::Strand(strand) => strand.end().is_ok(),
+        }
+    }
+
+    fn strand(&mut self, identity: &Identity) -> &mut Strand {
+        if let Self::First { ended } = *self {
+            let mut strand = Strand::from(identity.first_way());
+            if ended {
+                // It has just started: nothing keeps it from ending.
+                let _ = strand.end();
+            }
+            *self = Self::Strand(strand);
+        }
+        match self {
+            Self::Strand(strand) => strand,
+            Self::First { .. } => unreachable!("it was made above"),
+        }
+    }
+}
+
+impl From<Way> for Begun {
+    fn from(way: Way) -> Self {
+        Self::Strand(way.into())
+    }
 }
 
 /// What does not change of a context while it lives. It is moved about with every poll: what few
@@ -85,14 +132,14 @@ impl Identity {
 
 impl Context {
     /// A context whose strand starts now.
-    pub(crate) fn start(identity: Identity, strand: Strand, vector: Option<ClockV1>) -> Self {
+    pub(crate) fn start(identity: Identity, strand: Begun, vector: Option<ClockV1>) -> Self {
         let context = Self::of(identity, strand, vector);
         context.0.tell(None);
         context
     }
 
     /// A context of a strand whose start was told already.
-    pub(crate) fn of(identity: Identity, strand: Strand, vector: Option<ClockV1>) -> Self {
+    pub(crate) fn of(identity: Identity, strand: Begun, vector: Option<ClockV1>) -> Self {
         let state = State {
             strand,
             vector,
@@ -107,8 +154,7 @@ impl Context {
     /// A context that nothing was received for: a new trace with a first strand of its own.
     pub(crate) fn root(towline: &Towline, kind: Kind) -> Self {
         let identity = Identity::root(towline, kind);
-        let way = identity.first_way();
-        Self::start(identity, way.into(), None)
+        Self::start(identity, Begun::First { ended: false }, None)
     }
 
     /// The trace that this code belongs to.
@@ -168,7 +214,7 @@ impl Context {
     /// The strand's clock now, without a tick.
     #[must_use]
     pub fn stamp(&self) -> Clock {
-        self.live().state().strand.clock()
+        self.live().with_strand(|strand| strand.clock())
     }
 
     /// A local event: ticks, and gives its stamp.
@@ -187,7 +233,7 @@ impl Context {
     ///
     /// As [`Strand::receive`](crate::Strand::receive).
     pub fn receive(&self, stamp: &Clock) -> Result<(), crate::StrandError> {
-        self.live().state().strand.receive(stamp)
+        self.live().with_strand(|strand| strand.receive(stamp))
     }
 
     /// Forks an attached child strand: a task that is joined later. It has a span of its own.
@@ -220,11 +266,10 @@ impl Context {
 
     /// Ends the strand, once. Gives the clock to answer with, if the caller sent one.
     pub fn end(&self, outcome: Outcome) -> Option<Clock> {
-        let stamp = {
-            let mut state = self.state();
-            state.strand.end().ok()?;
-            self.0.identity.answers.then(|| state.strand.clock())
-        };
+        if !self.state().strand.end() {
+            return None;
+        }
+        let stamp = self.answer_so_far();
         self.0.tell(Some(outcome));
         stamp
     }
@@ -232,12 +277,13 @@ impl Context {
     /// The clock to answer with while the strand goes on: the body is still being produced.
     #[must_use]
     pub fn answer_so_far(&self) -> Option<Clock> {
-        self.0.identity.answers.then(|| self.state().strand.clock())
+        let answers = self.identity().answers;
+        answers.then(|| self.with_strand(|strand| strand.clock()))
     }
 
     /// Does something with this very strand, ended or not.
     pub(crate) fn with_strand<T>(&self, act: impl FnOnce(&mut Strand) -> T) -> T {
-        act(&mut self.state().strand)
+        act(self.state().strand.strand(self.identity()))
     }
 
     /// The per-service vector, in a request that came with v1.
@@ -252,11 +298,12 @@ impl Context {
     /// The context that acts: this one, or the work after its answer.
     pub(crate) fn live(&self) -> Self {
         let after = {
-            let state = self.state();
+            let mut state = self.state();
             if !state.strand.has_ended() {
                 return self.clone();
             }
-            state.after.clone().ok_or_else(|| state.strand.clock())
+            let after = state.after.clone();
+            after.ok_or_else(|| state.strand.strand(self.identity()).clock())
         };
         match after {
             Ok(after) => after.live(),
@@ -272,7 +319,7 @@ impl Context {
     pub(crate) fn act<T>(&self, act: impl Fn(&mut Strand) -> Option<T>) -> T {
         let mut context = self.live();
         loop {
-            let done = act(&mut context.state().strand);
+            let done = context.with_strand(&act);
             match done {
                 Some(done) => return done,
                 // It has ended in between.
@@ -302,7 +349,7 @@ impl Context {
             answers: false,
         };
         let strand = Strand::start(sent, component, span_id.low32(), false);
-        Self::start(identity, strand, self.vector())
+        Self::start(identity, Begun::Strand(strand), self.vector())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -355,7 +402,7 @@ struct Stamp<'a>(&'a Place);
 
 impl fmt::Display for Stamp<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clock = self.0.state().strand.clock();
+        let clock = self.0.state().strand.strand(&self.0.identity).clock();
         f.write_str(clock.as_str())
     }
 }
@@ -363,7 +410,7 @@ impl fmt::Display for Stamp<'_> {
 impl Drop for Place {
     /// A strand that nobody ended, ends with its context: the work after an answer, a detached task.
     fn drop(&mut self) {
-        let ended = self.state().strand.end().is_ok();
+        let ended = self.state().strand.end();
         if ended {
             self.tell(Some(Outcome::Ok));
         }

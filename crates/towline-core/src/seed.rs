@@ -2,8 +2,8 @@
 
 use crate::ClockV1;
 use crate::clock::{Clock, Known};
-use crate::context::{Context, Identity};
-use crate::strand::{Strand, Way};
+use crate::context::{Begun, Context, Identity};
+use crate::strand::Way;
 
 /// What a context is made of, if the handler asks for it: most do not, and pay for none.
 ///
@@ -25,12 +25,13 @@ pub(crate) enum Received {
 }
 
 impl Received {
-    /// The way of the strand that begins, and the vector that it remembers.
-    pub(crate) fn begin(self, identity: &Identity) -> (Way, Option<ClockV1>) {
+    /// The strand that begins, and the vector that it remembers.
+    pub(crate) fn begin(self) -> (Begun, Option<ClockV1>) {
+        let first = Begun::First { ended: false };
         match self {
-            Self::Nothing => (identity.first_way(), None),
-            Self::Way(way) => (way, None),
-            Self::Vector(vector) => (identity.first_way(), Some(vector)),
+            Self::Nothing => (first, None),
+            Self::Way(way) => (way.into(), None),
+            Self::Vector(vector) => (first, Some(vector)),
         }
     }
 }
@@ -84,11 +85,9 @@ impl Seed {
     }
 
     pub(crate) fn into_context(self) -> Context {
-        let (way, vector) = self.clock.begin(&self.identity);
-        let mut strand = Strand::from(way);
+        let (mut strand, vector) = self.clock.begin();
         if self.ended {
-            // It has just started: nothing keeps it from ending.
-            let _ = strand.end();
+            strand.end();
         }
         Context::of(self.identity, strand, vector)
     }

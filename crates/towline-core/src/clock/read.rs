@@ -5,6 +5,7 @@ use super::known::{Forks, Known};
 use super::label;
 use super::ranges::Range;
 use crate::Limits;
+use crate::id::decode_hex;
 
 /// The highest tick.
 pub(crate) const TICK_MAX: u32 = i32::MAX as u32;
@@ -109,8 +110,7 @@ impl<'a> Reader<'a> {
     /// Reads the version; `text` has no blanks around it.
     pub(crate) fn new(text: &'a [u8], limits: Limits) -> Result<Self, ClockError> {
         let rest = text.strip_prefix(b"v2;t=").ok_or(ClockError::Version)?;
-        let (digits, _) = rest.split_first_chunk::<8>().ok_or(ClockError::Version)?;
-        let trace = hex8(digits).ok_or(ClockError::Version)?;
+        let trace = rest.get(..8).and_then(hex8).ok_or(ClockError::Version)?;
         Ok(Self {
             text,
             at: 13,
@@ -357,6 +357,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A comma and the blanks around it.
+    #[inline]
     fn separator(&mut self) -> Result<(), ClockError> {
         let start = self.at;
         self.blanks();
@@ -403,8 +404,8 @@ impl<'a> Reader<'a> {
     }
 
     fn nonce(&mut self) -> Result<u32, ClockError> {
-        let digits = self.text.get(self.at..).and_then(<[u8]>::first_chunk::<8>);
-        let nonce = digits.and_then(hex8).ok_or(self.malformed())?;
+        let nonce = self.text.get(self.at..self.at + 8).and_then(hex8);
+        let nonce = nonce.ok_or(self.malformed())?;
         self.at += 8;
         Ok(nonce)
     }
@@ -443,13 +444,13 @@ impl<'a> Reader<'a> {
         self.text.get(self.at).copied()
     }
 
-    fn skip(&mut self, what: &[u8]) -> bool {
-        let there = self
-            .text
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(what));
+    /// Takes `what`, if it is next. Its length is known when compiled: no call is made to compare.
+    #[inline]
+    fn skip<const N: usize>(&mut self, what: &[u8; N]) -> bool {
+        let end = self.at + N;
+        let there = self.text.get(self.at..end) == Some(what.as_slice());
         if there {
-            self.at += what.len();
+            self.at = end;
         }
         there
     }
@@ -459,13 +460,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn hex8(digits: &[u8; 8]) -> Option<u32> {
-    digits.iter().try_fold(0, |value, &digit| {
-        let nibble = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(value << 4 | u32::from(nibble))
-    })
+/// Eight lower-case hex digits.
+fn hex8(digits: &[u8]) -> Option<u32> {
+    decode_hex(digits).map(u32::from_be_bytes)
 }
