@@ -55,8 +55,18 @@ impl Headers for http::HeaderMap {
 
 #[cfg(feature = "http")]
 impl Field {
-    /// The header's name, which has not to be parsed at each look.
-    pub(crate) const fn header_name(self) -> http::HeaderName {
-        http::HeaderName::from_static(self.name())
+    /// The header's name; made when compiled, for making one reads its bytes.
+    pub(crate) fn header_name(self) -> &'static http::HeaderName {
+        static NAMES: [http::HeaderName; 3] = [
+            http::HeaderName::from_static(TRACEPARENT),
+            http::HeaderName::from_static(TRACESTATE),
+            http::HeaderName::from_static(RACEWAY_CLOCK),
+        ];
+        let [traceparent, tracestate, clock] = &NAMES;
+        match self {
+            Self::Traceparent => traceparent,
+            Self::Tracestate => tracestate,
+            Self::RacewayClock => clock,
+        }
     }
 }

@@ -56,17 +56,17 @@ impl Seed {
 
     /// The stamp of the only event, or of both.
     fn stamp(&self) -> Option<Clock> {
-        let known = Known {
-            tick: if self.ended { 2 } else { 1 },
-            ended: self.ended,
-            ..Known::default()
-        };
         let Received::Way(way) = &self.clock else {
             return None;
         };
         if !self.identity.answers {
             return None;
         }
+        let known = Known {
+            tick: if self.ended { 2 } else { 1 },
+            ended: self.ended,
+            ..Known::default()
+        };
         Some(way.stamp(&known))
     }
 
