@@ -5,12 +5,11 @@ use std::fmt;
 
 use crate::clock::{Clock, CutError};
 use crate::context::Context;
-#[cfg(feature = "http")]
 use crate::headers::{Field, Headers};
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
 use crate::strand::Fork;
 use crate::trace_context::Traceparent;
-use crate::{ClockMode, ClockV1, Settings, SpanId, StrandError, Towline};
+use crate::{ClockMode, SpanId, StrandError, Towline};
 
 /// One attempt of one outgoing call: its client span, and the headers to send.
 ///
@@ -32,7 +31,7 @@ use crate::{ClockMode, ClockV1, Settings, SpanId, StrandError, Towline};
 pub struct Call {
     towline: Towline,
     context: Context,
-    host: Box<str>,
+    host: Option<Box<str>>,
     span_id: SpanId,
     traceparent: Option<Traceparent>,
     tracestate: Option<Box<str>>,
@@ -82,37 +81,20 @@ impl Towline {
         let clock = if traced && self.may_carry_clock(host) {
             send(self, &context, span_id)
         } else {
-            context.act(|strand| strand.event().ok());
+            context.tick();
             Sent::Nothing
         };
-        let (traceparent, tracestate) = if traced {
-            let own = match &clock {
-                Sent::Fork { clock, .. } if settings.tracestate => self.own_member(clock),
-                _ => None,
-            };
-            if own
-                .as_deref()
-                .is_some_and(|own| !context.tracestate().fits(own))
-            {
-                self.dropped(Reason::TracestateTooLong);
-            }
-            let value = context.tracestate().with_own(own.as_deref());
-            let value = value.map(|value| value.into_owned().into_boxed_str());
-            (
-                Some(Traceparent::new(
-                    context.trace_id(),
-                    span_id,
-                    context.flags(),
-                )),
-                value,
-            )
-        } else {
-            (None, None)
-        };
+        let (mut traceparent, mut tracestate) = (None, None);
+        if traced {
+            let (trace_id, flags) = (context.trace_id(), context.flags());
+            traceparent = Some(Traceparent::new(trace_id, span_id, flags));
+            tracestate = self.tracestate(&context, &clock);
+        }
         let call = Call {
             towline: self.clone(),
             context,
-            host: host.into(),
+            // Only observers want to know.
+            host: (!settings.observers.is_empty()).then(|| host.into()),
             span_id,
             traceparent,
             tracestate,
@@ -123,26 +105,29 @@ impl Towline {
         call
     }
 
-    /// Begins an attempt of the request that has these headers, and puts its own into them. None
-    /// where the request is to pass as it is: this instance is disabled, or an outer middleware
-    /// has made the attempt's span already.
-    #[cfg(feature = "http")]
-    pub fn begin_call(&self, headers: &mut http::HeaderMap, host: &str) -> Option<Call> {
+    /// Begins an attempt of the request that has these headers: what is to be
+    /// [injected](Call::inject) into them. None where the request is to pass as it is: this
+    /// instance is disabled, or an outer middleware has made the attempt's span already.
+    pub fn attempt<H: Headers + ?Sized>(&self, headers: &H, host: &str) -> Option<Call> {
         let outer = headers.fields(Field::Traceparent).any(is_under_way);
-        if outer || !self.is_enabled() {
-            return None;
-        }
-        let call = self.call(host);
-        call.inject(headers);
-        Some(call)
+        (!outer && self.is_enabled()).then(|| self.call(host))
     }
 
-    fn own_member(&self, clock: &Clock) -> Option<String> {
-        let member = clock.to_tracestate();
-        if member.is_none() {
-            self.dropped(Reason::TracestateTooLong);
-        }
-        member
+    /// The members of others, and ours in front where it goes with a clock and fits.
+    fn tracestate(&self, context: &Context, clock: &Sent) -> Option<Box<str>> {
+        let others = context.tracestate();
+        let own = match clock {
+            Sent::Fork { clock, .. } if self.settings().tracestate => {
+                let own = clock.to_tracestate().filter(|own| others.fits(own));
+                if own.is_none() {
+                    self.dropped(Reason::TracestateTooLong);
+                }
+                own
+            }
+            _ => None,
+        };
+        let value = others.with_own(own.as_deref())?;
+        Some(value.into_owned().into_boxed_str())
     }
 }
 
@@ -161,16 +146,13 @@ impl Context {
 /// Ticks, and makes the clock that goes with the call.
 fn send(towline: &Towline, context: &Context, span_id: SpanId) -> Sent {
     let settings = towline.settings();
-    let vector = context.vector();
     match settings.clock {
         ClockMode::Off => {
-            context.act(|strand| strand.event().ok());
+            context.tick();
             Sent::Nothing
         }
-        ClockMode::V1 => send_vector(towline, context, span_id, vector.unwrap_or_default()),
-        ClockMode::Auto if vector.is_some() => {
-            send_vector(towline, context, span_id, vector.unwrap_or_default())
-        }
+        ClockMode::V1 => send_vector(towline, context, span_id),
+        ClockMode::Auto if context.came_with_vector() => send_vector(towline, context, span_id),
         ClockMode::Auto | ClockMode::V2 => send_fork(towline, context),
     }
 }
@@ -202,26 +184,17 @@ fn send_fork(towline: &Towline, context: &Context) -> Sent {
     }
 }
 
-fn send_vector(towline: &Towline, context: &Context, span_id: SpanId, mut vector: ClockV1) -> Sent {
-    context.act(|strand| strand.event().ok());
+fn send_vector(towline: &Towline, context: &Context, span_id: SpanId) -> Sent {
+    context.tick();
     // The vector is the caller's, whose instance need not be the client's.
-    let Settings {
-        service_name,
-        instance,
-        ..
-    } = context.towline().settings();
-    if vector.send(&format!("{service_name}#{instance}")).is_err() {
+    let settings = context.towline().settings();
+    let (service, instance) = (&*settings.service_name, &*settings.instance);
+    let Ok(vector) = context.raise_vector(&format!("{service}#{instance}")) else {
         towline.dropped(Reason::SendOverLimits);
         return Sent::Nothing;
-    }
-    let header = vector.write(
-        context.trace_id(),
-        span_id,
-        context.span_id(),
-        service_name,
-        instance,
-    );
-    context.set_vector(vector);
+    };
+    let (trace_id, own) = (context.trace_id(), context.span_id());
+    let header = vector.write(trace_id, span_id, own, service, instance);
     if header.len() > towline.settings().limits.header_bytes_max {
         towline.dropped(Reason::SendTooLong);
         return Sent::Nothing;
@@ -424,7 +397,7 @@ impl Call {
             span_id: self.span_id,
             parent_id: self.context.span_id(),
             flags: self.context.flags(),
-            host: &self.host,
+            host: self.host.as_deref().unwrap_or_default(),
             clock,
             status,
             outcome,
@@ -486,7 +459,6 @@ pub struct Attempt {
 
 /// Whether the request with this `traceparent` is the attempt that is under way: an outer middleware
 /// has made its span, and the inner one has to step aside.
-#[cfg(feature = "http")]
 fn is_under_way(traceparent: &[u8]) -> bool {
     ATTEMPT
         .get()

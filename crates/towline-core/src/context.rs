@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::clock::Clock;
 use crate::observer::{Kind, Outcome, StrandEvent};
 use crate::strand::{Fork, Strand, Way};
-use crate::{ClockMode, ClockV1, SpanId, Towline, TraceContext, TraceFlags, TraceId, Tracestate};
+use crate::{
+    ClockMode, ClockV1, ClockV1Full, SpanId, Towline, TraceContext, TraceFlags, TraceId, Tracestate,
+};
 
 /// The place of running code in its trace: its span, and the strand that orders its events.
 ///
@@ -29,39 +31,61 @@ struct State {
     after: Option<Context>,
 }
 
-/// A strand, or one that is made when its first event comes: most requests only look at their ids.
+/// A strand, or one that is written down only when somebody asks for its clock: most requests look
+/// at their ids alone.
 pub(crate) enum Begun {
-    /// A first strand that did nothing but start, and perhaps end.
+    /// A first strand that did nothing but tick, and perhaps end.
     First {
+        tick: u32,
         ended: bool,
     },
     Strand(Strand),
 }
 
 impl Begun {
+    pub(crate) fn first() -> Self {
+        Self::First {
+            tick: 1,
+            ended: false,
+        }
+    }
+
     fn has_ended(&self) -> bool {
         match self {
-            Self::First { ended } => *ended,
+            Self::First { ended, .. } => *ended,
             Self::Strand(strand) => strand.has_ended(),
+        }
+    }
+
+    /// A local event; false if the strand has ended.
+    fn event(&mut self) -> bool {
+        match self {
+            Self::First { ended: true, .. } => false,
+            Self::First { tick, .. } => {
+                *tick = tick.saturating_add(1);
+                true
+            }
+            Self::Strand(strand) => strand.event().is_ok(),
         }
     }
 
     /// Ends the strand; false if it has ended.
     pub(crate) fn end(&mut self) -> bool {
         match self {
-            Self::First { ended } => !std::mem::replace(ended, true),
             Self::Strand(strand) => strand.end().is_ok(),
+            Self::First { .. } => {
+                let ends = self.event();
+                if let Self::First { ended, .. } = self {
+                    *ended = true;
+                }
+                ends
+            }
         }
     }
 
     fn strand(&mut self, identity: &Identity) -> &mut Strand {
-        if let Self::First { ended } = *self {
-            let mut strand = Strand::from(identity.first_way());
-            if ended {
-                // It has just started: nothing keeps it from ending.
-                let _ = strand.end();
-            }
-            *self = Self::Strand(strand);
+        if let Self::First { tick, ended } = *self {
+            *self = Self::Strand(identity.first_way().strand(tick, ended));
         }
         match self {
             Self::Strand(strand) => strand,
@@ -154,7 +178,7 @@ impl Context {
     /// A context that nothing was received for: a new trace with a first strand of its own.
     pub(crate) fn root(towline: &Towline, kind: Kind) -> Self {
         let identity = Identity::root(towline, kind);
-        Self::start(identity, Begun::First { ended: false }, None)
+        Self::start(identity, Begun::first(), None)
     }
 
     /// The trace that this code belongs to.
@@ -291,8 +315,17 @@ impl Context {
         self.state().vector.clone()
     }
 
-    pub(crate) fn set_vector(&self, vector: ClockV1) {
-        self.state().vector = Some(vector);
+    /// Counts a call of `own` in the per-service vector, and gives the vector that goes with it.
+    pub(crate) fn raise_vector(&self, own: &str) -> Result<ClockV1, ClockV1Full> {
+        let mut state = self.state();
+        let vector = state.vector.get_or_insert_default();
+        vector.send(own)?;
+        Ok(vector.clone())
+    }
+
+    /// Whether the request came with v1.
+    pub(crate) fn came_with_vector(&self) -> bool {
+        self.state().vector.is_some()
     }
 
     /// The context that acts: this one, or the work after its answer.
@@ -312,6 +345,15 @@ impl Context {
                 // Two threads may have come here at once: the first one's strand is the one.
                 self.state().after.get_or_insert(child).clone()
             }
+        }
+    }
+
+    /// A local event whose stamp nobody asks for.
+    pub(crate) fn tick(&self) {
+        let mut context = self.live();
+        while !context.state().strand.event() {
+            // It has ended in between.
+            context = context.live();
         }
     }
 

@@ -27,7 +27,7 @@ pub(crate) enum Received {
 impl Received {
     /// The strand that begins, and the vector that it remembers.
     pub(crate) fn begin(self) -> (Begun, Option<ClockV1>) {
-        let first = Begun::First { ended: false };
+        let first = Begun::first();
         match self {
             Self::Nothing => (first, None),
             Self::Way(way) => (way.into(), None),

@@ -150,6 +150,16 @@ impl Way {
         }
     }
 
+    /// A strand that did nothing but tick, and perhaps end.
+    pub(crate) fn strand(self, tick: u32, ended: bool) -> Strand {
+        let known = Known {
+            tick,
+            ended,
+            ..Known::default()
+        };
+        Strand { way: self, known }
+    }
+
     /// The stamp of the strand that has this way and knows that of its forks.
     pub(crate) fn stamp(&self, known: &Known) -> Clock {
         // Enough for a tick and an end: then the text is not moved again.
@@ -188,11 +198,7 @@ impl Way {
 impl From<Way> for Strand {
     /// A strand that has just started.
     fn from(way: Way) -> Self {
-        let known = Known {
-            tick: 1,
-            ..Known::default()
-        };
-        Self { way, known }
+        way.strand(1, false)
     }
 }
 

@@ -85,10 +85,11 @@ impl Middleware for Propagate {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let host = request.url().host_str().unwrap_or_default().to_owned();
-        let Some(mut call) = self.towline().begin_call(request.headers_mut(), &host) else {
+        let host = request.url().host_str().unwrap_or_default();
+        let Some(mut call) = self.towline().attempt(request.headers(), host) else {
             return next.run(request, extensions).await;
         };
+        call.inject(request.headers_mut());
         let result = call.under_way(next.run(request, extensions)).await;
         match &result {
             Ok(response) => {

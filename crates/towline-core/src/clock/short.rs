@@ -15,7 +15,9 @@ pub(crate) fn shorten(header: &str) -> Option<String> {
         if !out.is_empty() {
             out.push('/');
         }
-        out.extend(tail.chars().filter(|c| !matches!(c, ';' | '=' | '"')));
+        for piece in tail.split([';', '=', '"']) {
+            out.push_str(piece);
+        }
         if out.len() > MEMBER_BYTES_MAX {
             return None;
         }

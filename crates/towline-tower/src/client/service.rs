@@ -35,18 +35,12 @@ impl<S> Client<S> {
 
     /// The attempt that a request is, unless it is to pass untouched.
     fn begin<B>(&self, request: &mut Request<B>) -> Option<Call> {
-        let authority = request.uri().host().map(str::to_owned);
-        let named = || {
-            request
-                .headers()
-                .get(HOST)?
-                .to_str()
-                .ok()
-                .map(str::to_owned)
-        };
-        let host = authority.or_else(named);
-        let host = host.as_deref().or(self.host.as_deref()).unwrap_or_default();
-        self.towline.begin_call(request.headers_mut(), host)
+        let headers = request.headers();
+        let named = || headers.get(HOST)?.to_str().ok();
+        let host = request.uri().host().or_else(named).or(self.host.as_deref());
+        let call = self.towline.attempt(headers, host.unwrap_or_default())?;
+        call.inject(request.headers_mut());
+        Some(call)
     }
 }
 
