@@ -141,7 +141,7 @@ fn a_clock_that_nobody_may_read_is_cut_or_withheld() {
     assert!(call.clock().unwrap().len() <= 100);
     assert_eq!(towline.counters().get(Reason::SendCut), 1);
 
-    let small = Towline::new(config().header_bytes_max(40));
+    let small = Towline::new(config().header_bytes_max(30));
     let context = small.accept::<[(&str, &str)]>(&[], &Peer::default());
     let call = context.call("localhost");
     assert_eq!(call.clock(), None);
