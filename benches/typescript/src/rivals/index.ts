@@ -1,0 +1,2 @@
+export { extract } from "./codec";
+export { openTelemetry } from "./opentelemetry";
