@@ -1,0 +1,35 @@
+// Command otel measures Towline and the official OpenTelemetry instrumentation of net/http over bare
+// net/http.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"towline.invalid/benches/go/cases"
+	"towline.invalid/benches/go/measure"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "benches/go:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	out := flag.String("out", "", "writes a report to this file")
+	all := slices.Concat(cases.All(), rivals())
+	results, effort, err := measure.Run(all, measure.Effort{Rounds: 9, Batches: 4, Batch: 50 * time.Millisecond, Calls: 4096})
+	if err != nil {
+		return err
+	}
+	fmt.Print(measure.Table(results))
+	if *out == "" {
+		return nil
+	}
+	return os.WriteFile(*out, []byte(report(results, effort)), 0o644)
+}
