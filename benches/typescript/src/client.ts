@@ -14,10 +14,13 @@ const LOCAL = "http://billing.internal/charges/17";
 /** Public, so that none do. */
 const PUBLIC = "http://billing.example/charges/17";
 
+/** Makes a call and reads its answer. */
+type Call = (headers: Record<string, string>) => Promise<unknown>;
+
 /** Calls from handlers of different requests, over a connection in this process. */
 export class Calls implements Workload {
 	private readonly wire = new Wire();
-	private readonly call: () => Promise<unknown>;
+	private readonly call: Call;
 	private readonly inbounds: Inbound[];
 
 	constructor(
@@ -37,8 +40,13 @@ export class Calls implements Workload {
 
 	async check(): Promise<void> {
 		for (const inbound of this.inbounds) {
-			await this.tool.entered(inbound)(this.call);
+			await this.handlerOf(inbound)();
 			const headers = headersOf(this.wire.request);
+			if (this.tool.carries) {
+				assert.equal(headers.traceparent, inbound.traceparent);
+				assert.equal(headers["raceway-clock"], inbound.clock);
+				continue;
+			}
 			checkOutgoing(headers, inbound, this.tool.flags);
 			const clock = headers["raceway-clock"];
 			if (this.hops === 0) assert.equal(clock, undefined);
@@ -50,11 +58,20 @@ export class Calls implements Workload {
 	}
 
 	prepare(): () => Promise<void> {
-		const { tool, call } = this;
-		const handlers = this.inbounds.map((inbound) => tool.entered(inbound));
+		const handlers = this.inbounds.map((inbound) => this.handlerOf(inbound));
 		return async () => {
-			for (const entered of handlers) await entered(call);
+			for (const handler of handlers) await handler();
 		};
+	}
+
+	/** A handler that makes the call. */
+	private handlerOf(inbound: Inbound): () => Promise<unknown> {
+		const { tool, call } = this;
+		const entered = tool.entered(inbound);
+		const { traceparent, tracestate = "", clock = "" } = inbound;
+		const carried = { traceparent, tracestate, "raceway-clock": clock };
+		const headers = tool.carries ? { ...HEADERS, ...carried } : HEADERS;
+		return () => entered(() => call(headers));
 	}
 
 	async finish(): Promise<void> {
@@ -69,16 +86,13 @@ function fetchBy(dispatcher: Dispatcher): Fetch {
 		fetch(String(input), { ...init, dispatcher }) as Promise<Response>;
 }
 
-function byFetch(url: string, fetch: Fetch): () => Promise<unknown> {
-	return async () => (await fetch(url, { headers: HEADERS })).text();
+function byFetch(url: string, fetch: Fetch): Call {
+	return async (headers) => (await fetch(url, { headers })).text();
 }
 
-function byRequest(
-	url: string,
-	dispatcher: Dispatcher,
-): () => Promise<unknown> {
-	return async () =>
-		(await request(url, { dispatcher, headers: HEADERS })).body.text();
+function byRequest(url: string, dispatcher: Dispatcher): Call {
+	return async (headers) =>
+		(await request(url, { dispatcher, headers })).body.text();
 }
 
 /** What a caller sets by itself. */

@@ -22,6 +22,8 @@ export interface Instrument {
 	outgoing(): Headers;
 	/** Runs work as the handler of a request with these headers would. */
 	entered(inbound: Inbound): <T>(work: () => T) => T;
+	/** Calls carry what came in, as it came: for what headers cost by themselves. */
+	readonly carries?: true;
 	/** The flags of a `traceparent` that goes out; undefined where none does. */
 	readonly flags: "00" | "01" | undefined;
 	/** Throws where what was recorded did not come through. */
@@ -42,3 +44,6 @@ export const BARE: Instrument = {
 	entered: () => (work) => work(),
 	flags: undefined,
 };
+
+/** Nothing but the same headers on the wire: the floor of whatever sends a clock. */
+export const CARRIED: Instrument = { ...BARE, carries: true };

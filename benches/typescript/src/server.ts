@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { RequestListener, Server } from "node:http";
 import { Clock } from "towline";
-import { type Exchange, exchangeOf, serve } from "./exchange";
+import { exchangeOf, serve } from "./exchange";
 import { type Inbound, inbounds } from "./inbound";
 import type { Headers, Instrument } from "./instrument";
 import type { Workload } from "./measure";
@@ -65,16 +65,19 @@ export class InProcess implements Workload {
 			assert.match(written, /^HTTP\/1\.1 200 OK\r\n/);
 			assert.match(written, /\r\n\r\n\{"id":"17"\}$/);
 			checkOutgoing(outgoing, inbound, tool.flags);
-			checkAnswer(written, inbound);
+			if (tool.carries === undefined) checkAnswer(written, inbound);
 		}
 		watched.look = undefined;
 	}
 
 	prepare(): () => Promise<void> {
 		const { server } = this.watched;
-		const exchanges: Exchange[] = this.inbounds.map(exchangeOf);
+		// Made one by one, in the measured time: kept ready, they would outlive
+		// the young generation, and cost a multiple in garbage collection.
 		return async () => {
-			for (const exchange of exchanges) await serve(server, exchange);
+			for (const inbound of this.inbounds) {
+				await serve(server, exchangeOf(inbound));
+			}
 		};
 	}
 

@@ -1,6 +1,6 @@
 import { Calls, type ClientKind } from "./client";
 import { clockParse, traceparentRead } from "./codec";
-import { BARE, type Instrument } from "./instrument";
+import { BARE, CARRIED, type Instrument } from "./instrument";
 import type { Workload } from "./measure";
 import { type Framework, InProcess } from "./server";
 import { towlineInstrument } from "./towline";
@@ -36,6 +36,12 @@ interface Way {
 
 const OTHERS: readonly Way[] = [
 	{ name: BARE_NAME, of: "nobody", tool: () => BARE, hops: 0 },
+	{
+		name: "bare, with headers of 4 hops",
+		of: "nobody",
+		tool: () => CARRIED,
+		hops: 4,
+	},
 	...[true, false].map((isSampled) => ({
 		name: isSampled ? OTEL_ON : OTEL_OFF,
 		of: "OpenTelemetry" as const,

@@ -120,6 +120,16 @@ export function setRun(
 	tick: number,
 	run: ForkRun | undefined,
 ): void {
+	const last = runs[runs.length - 1];
+	if (last === undefined || last.last < tick) {
+		// As a rule: a strand's newest fork comes behind all others.
+		if (run !== undefined) pushRun(runs, run);
+		return;
+	}
+	if (last.first === tick && run === undefined) {
+		runs.pop();
+		return;
+	}
 	let from = runIndex(runs, tick);
 	let to = from;
 	const parts: ForkRun[] = [];

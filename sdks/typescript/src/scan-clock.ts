@@ -267,8 +267,13 @@ function attach(
 ): boolean {
 	const side = detached ? above.seen : above.open;
 	if (findRun(side, fork) !== undefined) return false;
-	const runs = side.slice();
-	setRun(runs, fork, knownRun(fork, known));
-	above[detached ? "seen" : "open"] = runs;
+	const run = knownRun(fork, known);
+	let runs = [run]; // a hop that waits for nothing else lists nothing else
+	if (side.length > 0) {
+		runs = side.slice();
+		setRun(runs, fork, run);
+	}
+	if (detached) above.seen = runs;
+	else above.open = runs;
 	return true;
 }
