@@ -14,6 +14,12 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 target=$(mkdir -p "${CARGO_TARGET_DIR:-$root/target}" && cd "${CARGO_TARGET_DIR:-$root/target}" && pwd)
 version=0.13.2
 
+# libFuzzer is C++, and comes as source.
+if ! command -v "${CXX:-c++}" >/dev/null; then
+  [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y g++ >&2 ||
+    { echo "fuzz: a C++ compiler is missing: install g++ or clang" >&2; exit 3; }
+fi
+
 export PATH="$target/tools/bin:$PATH"
 if [[ $(cargo-fuzz --version 2>/dev/null) != "cargo-fuzz $version" ]]; then
   cargo install --locked --root "$target/tools" cargo-fuzz --version "$version"
