@@ -1,0 +1,1 @@
+"""What Towline costs on a request, a call and a header, beside OpenTelemetry's instrumentation."""
