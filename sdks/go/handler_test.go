@@ -349,6 +349,33 @@ func TestPanicEndsTheStrandAndGoesOn(t *testing.T) {
 	}
 }
 
+func TestWriterThatIsKeptTooLongHarmsNobody(t *testing.T) {
+	for name, handle := range map[string]func(http.ResponseWriter){
+		"nothing said": func(http.ResponseWriter) {},
+		"answered":     func(w http.ResponseWriter) { _, _ = io.WriteString(w, "all") },
+		"panic":        func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+		"panic later":  func(w http.ResponseWriter) { _, _ = io.WriteString(w, "half"); panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tow, _ := newTowline()
+			var kept http.ResponseWriter
+			handler := tow.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				kept = w
+				handle(w)
+			}))
+			func() {
+				defer func() { _ = recover() }()
+				handler.ServeHTTP(httptest.NewRecorder(), clocked(t, "http://localhost/"))
+			}()
+			for range 2 { // net/http refuses what comes now, or ignores it
+				_, _ = io.WriteString(kept, "late")
+				kept.WriteHeader(http.StatusTeapot)
+				_ = http.NewResponseController(kept).Flush()
+			}
+		})
+	}
+}
+
 func TestOutcomes(t *testing.T) {
 	tow, seen := newTowline()
 	handler := tow.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))

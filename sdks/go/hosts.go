@@ -96,6 +96,9 @@ func below(host, name string) bool {
 // parseAddress reads an address; an IPv4-mapped one counts as its IPv4, and a zone does not matter.
 func parseAddress(host string) (netip.Addr, bool) {
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if host == "" || strings.IndexByte(host, ':') < 0 && host[len(host)-1]-'0' > 9 {
+		return netip.Addr{}, false // a name: netip would make an error of it, which costs an allocation
+	}
 	address, err := netip.ParseAddr(host)
 	return address.Unmap().WithZone(""), err == nil
 }

@@ -16,9 +16,8 @@ type responseState struct {
 	hijacked bool
 	gone     bool  // a write failed: nobody reads any more
 	length   int64 // Content-Length as the handler set it; -1 without one
-	held     *heldBody
+	held     *held // between the handler's head and its release, where the caller waits for a clock
 	heldSize int
-	fields   fieldsAtHead
 	clock    [1]string // backs the header field
 	trails   bool      // the end's clock goes into a trailer
 }
@@ -30,9 +29,13 @@ const (
 	heldMax2 = 4096 // HTTP/2
 )
 
-type heldBody [heldMax2]byte
+// held is what is held back of a response.
+type held struct {
+	fields fieldsAtHead
+	body   [heldMax2]byte
+}
 
-var heldBodies = sync.Pool{New: func() any { return new(heldBody) }}
+var heldBack = sync.Pool{New: func() any { return new(held) }}
 
 func (x *exchange) heldMax() int {
 	if x.request.ProtoMajor >= 2 {
@@ -70,10 +73,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		case x.length >= 0 && int64(size) > x.length:
 			return 0, http.ErrContentLength
 		case size <= x.heldMax():
-			if x.held == nil {
-				x.held = heldBodies.Get().(*heldBody)
-			}
-			x.heldSize += copy(x.held[x.heldSize:], p)
+			x.heldSize += copy(x.held.body[x.heldSize:], p)
 			return len(p), nil
 		}
 		x.release()
@@ -140,7 +140,8 @@ func (x *exchange) commit(status int) {
 			x.length = n
 		}
 	}
-	x.fields.keep(header)
+	x.held = heldBack.Get().(*held)
+	x.held.fields.keep(header)
 }
 
 // addTraceResponse tells the caller of its trace, where that is asked for.
@@ -161,7 +162,7 @@ func (x *exchange) release() {
 	x.released = true
 	if x.answers {
 		header := x.inner.Header()
-		late := x.fields.restore(header)
+		late := x.held.fields.restore(header)
 		sized := x.length >= 0 || !bodyAllowed(x.status) || x.request.Method == http.MethodHead
 		x.putClock(header, sized)
 		x.inner.WriteHeader(x.status)
@@ -175,7 +176,7 @@ func (x *exchange) release() {
 		x.inner.WriteHeader(x.status)
 	}
 	if x.heldSize > 0 {
-		_, err := x.inner.Write(x.held[:x.heldSize])
+		_, err := x.inner.Write(x.held.body[:x.heldSize])
 		x.gone = x.gone || err != nil
 	}
 	x.drop()
@@ -184,7 +185,8 @@ func (x *exchange) release() {
 // drop gives the memory of what was held back.
 func (x *exchange) drop() {
 	if x.held != nil {
-		heldBodies.Put(x.held)
+		x.held.fields.forget()
+		heldBack.Put(x.held)
 		x.held, x.heldSize = nil, 0
 	}
 }
@@ -192,7 +194,7 @@ func (x *exchange) drop() {
 // putClock puts the clock into the head: ended, of the strand's end.
 func (x *exchange) putClock(header http.Header, ended bool) {
 	if ended {
-		x.place.strand.End()
+		x.place.strand.tryEnd()
 	}
 	if sharedCacheMayKeep(x.status, header) {
 		return
@@ -221,14 +223,15 @@ func (x *exchange) setClock(header http.Header) bool {
 
 // finish ends the exchange, once next has returned or panicked.
 func (x *exchange) finish(returned bool) {
-	x.place.strand.End()
+	x.place.strand.tryEnd()
 	switch {
 	case !returned || x.hijacked:
+		x.released = true // whoever writes still has inner to do with
 		x.drop()
 	case x.status == 0:
 		// net/http writes the head; the header is all that is needed of us.
 		header := x.inner.Header()
-		x.status = http.StatusOK
+		x.status, x.released = http.StatusOK, true
 		x.addTraceResponse(header)
 		delete(header, keyClock)
 		if x.answers {

@@ -26,7 +26,7 @@ type Strand struct {
 
 	trace      uint32
 	first      uint32 // the nonce of the first strand
-	prefix     string // canonical text of all that is known of the hops above, without the way's fork
+	prefix     string // canonical text of all that is known of the hops above, without the way's fork; empty where there are none
 	levels     int    // hops with this one
 	forksAbove int    // forks without known ticks that prefix names
 
@@ -60,7 +60,6 @@ func StartStrandFrom(sender Clock, service, instance string, nonce uint32, gap b
 
 func (s *Strand) startFirst(trace uint32, label string, nonce uint32) {
 	s.trace, s.first, s.levels = trace, nonce, 1
-	s.prefix = string(appendVersion(make([]byte, 0, len("v2;t=01234567")), trace))
 	s.hop = hop{label: label, nonce: nonce}
 	s.own = Known{Tick: 1, Open: s.inline[:0]}
 }
@@ -178,7 +177,11 @@ func (s *Strand) tick() bool {
 
 func (s *Strand) stamp() Clock {
 	b := scratch.Get().(*[]byte)
-	*b = appendMember(append((*b)[:0], s.prefix...), &s.hop, &s.own, 0)
+	text := append((*b)[:0], s.prefix...)
+	if s.prefix == "" {
+		text = appendVersion(text, s.trace)
+	}
+	*b = appendMember(text, &s.hop, &s.own, 0)
 	stamp := Clock{string(*b)}
 	scratch.Put(b)
 	return stamp

@@ -38,7 +38,7 @@ func (s *Strand) spawn(detached bool) (Clock, uint32, error) {
 	return s.stamp(), s.own.Tick, nil
 }
 
-// tryEnd reports whether this was the end.
+// tryEnd is End without the cost of a stamp. It reports whether this was the end.
 func (s *Strand) tryEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
