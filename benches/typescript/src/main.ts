@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { loopback, serveLoopback } from "./loopback";
 import { measure } from "./measure";
 import { results } from "./results";
-import { type Line, measureAll } from "./runner";
+import { measureAll } from "./runner";
 import { tables } from "./table";
 import { VARIANTS } from "./variant";
 
-const FULL = { rounds: 7, warm: 8, batches: 8 };
-const LOOPBACK = { slices: 9, requests: 1_000 };
+const FULL = { rounds: 7, warm: 6, batches: 8 };
+const FILE = join(__dirname, "..", "RESULTS.md");
+const LOOPBACK = { slices: 7, requests: 600 };
 /** Towline's variants alone, all in this process: nothing is timed. */
 async function quick(): Promise<void> {
 	const own = VARIANTS.filter(({ of }) => of === "Towline");
@@ -16,17 +17,18 @@ async function quick(): Promise<void> {
 	console.log(`ok: ${own.length} variants gave what they should`);
 }
 
-/** All variants, or those of a table; a run of all of them is recorded. */
+/** All variants, or those of a table; a run of all of them is recorded, round by round. */
 async function full(only: string | undefined): Promise<void> {
 	const isChosen = (table: string) => only === undefined || only === table;
 	const chosen = VARIANTS.filter(({ table }) => isChosen(table));
-	const lines: Line[] = await measureAll(chosen, FULL);
-	if (isChosen("loopback")) lines.push(...(await loopback(LOOPBACK)));
-	const text = tables(lines);
+	const served = isChosen("loopback") ? await loopback(LOOPBACK) : [];
+	let text = tables(served);
+	for await (const { lines, rounds } of measureAll(chosen, FULL)) {
+		text = tables([...lines, ...served]);
+		const plan = { ...FULL, rounds };
+		if (only === undefined) writeFileSync(FILE, results(text, plan, LOOPBACK));
+	}
 	console.log(text);
-	if (only !== undefined) return;
-	const file = join(__dirname, "..", "RESULTS.md");
-	writeFileSync(file, results(text, FULL, LOOPBACK));
 }
 
 /** In a child: one variant; prints its nanoseconds. */
@@ -35,7 +37,7 @@ async function one(args: readonly string[]): Promise<void> {
 	const variant = VARIANTS.find((v) => v.table === table && v.name === name);
 	if (variant === undefined) throw new Error(`no variant ${table}: ${name}`);
 	// One codec takes a small part of a request: more of them.
-	const times = table === "codec" ? 10 : 1;
+	const times = table === "codec" ? 5 : 1;
 	const effort = {
 		warm: times * Number(warm),
 		batches: times * Number(batches),

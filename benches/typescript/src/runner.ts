@@ -26,11 +26,17 @@ export interface Line {
 	readonly cost: Cost;
 }
 
-/** Measures all variants in turn, round after round, each time in a new process. */
-export async function measureAll(
+/** What was measured in so many rounds. */
+interface Measured {
+	readonly rounds: number;
+	readonly lines: readonly Line[];
+}
+
+/** Measures all variants in turn, each time in a new process; gives what it knows after each round. */
+export async function* measureAll(
 	variants: readonly Variant[],
 	plan: Plan,
-): Promise<Line[]> {
+): AsyncGenerator<Measured> {
 	const costs = variants.map((): number[] => []);
 	for (let round = 1; round <= plan.rounds; round++) {
 		console.error(
@@ -39,10 +45,11 @@ export async function measureAll(
 		for (const [i, variant] of variants.entries()) {
 			costs[i]?.push(await inProcess(variant, plan));
 		}
+		const lines = variants.map(({ table, name }, i) => {
+			return { table, name, cost: costOf(costs[i] ?? []) };
+		});
+		yield { rounds: round, lines };
 	}
-	return variants.map(({ table, name }, i) => {
-		return { table, name, cost: costOf(costs[i] ?? []) };
-	});
 }
 
 export function costOf(rounds: readonly number[]): Cost {

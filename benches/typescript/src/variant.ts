@@ -77,10 +77,16 @@ export const VARIANTS: readonly Variant[] = [
 ];
 
 function servers(table: Framework): Variant[] {
-	return SERVER_WAYS.map(({ name, of, tool, hops }) => {
+	const ways = table === "express" ? SERVER_WAYS.filter(isShort) : SERVER_WAYS;
+	return ways.map(({ name, of, tool, hops }) => {
 		const make = () => new InProcess(table, tool(), hops);
 		return { table, name, of, make };
 	});
+}
+
+/** What more hops and more headers cost does not depend on the framework. */
+function isShort({ hops, of }: Way): boolean {
+	return of === "Towline" ? hops !== 1 : hops === 0;
 }
 
 function clients(table: ClientKind): Variant[] {

@@ -126,7 +126,7 @@ export function setRun(
 		if (run !== undefined) pushRun(runs, run);
 		return;
 	}
-	if (last.first === tick && run === undefined) {
+	if (run === undefined && last.first === tick && last.last === tick) {
 		runs.pop();
 		return;
 	}
