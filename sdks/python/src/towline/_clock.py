@@ -15,8 +15,10 @@ from towline._reader import (
     DEFAULT_LIMITS,
     NO_LIMITS,
     TICK_MAX,
+    Above,
     Limits,
     Member,
+    read_call,
     read_members,
     write_members,
 )
@@ -66,13 +68,15 @@ class Clock:
     Source: strand-clocks.md, "Wire form"; pinned by `clock-codec.json` and `clock-order.json`.
     """
 
-    __slots__ = ("_forks", "_members", "_text")
+    __slots__ = ("_forks", "_members", "_text", "above")
 
     def __init__(self, text: str) -> None:
         """For canonical text that is known to be good; use `parse` for any other."""
         self._text = text
         self._members: list[Member] | None = None
         self._forks = 0
+        self.above: Above | None = None
+        """What a strand has above itself that starts from this call, where reading it told that."""
 
     @classmethod
     def parse(cls, header: str, trace_id: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Clock:
@@ -87,7 +91,13 @@ class Clock:
             ClockError: where any rule is broken; its `reason` is `too_long`, `version`, `other_trace`, `malformed` or
                 `over_limits`.
         """
-        members, text, forks = read_members(header, None if trace_id is None else trace_id[-8:], limits)
+        trace = None if trace_id is None else trace_id[-8:]
+        above = read_call(header, trace, limits)
+        if above is not None:  # its members are read if they are asked for: 5 µs instead of 12 for four of them
+            clock = cls(header)
+            clock.above = above
+            return clock
+        members, text, forks = read_members(header, trace, limits)
         clock = cls(text)
         clock._members, clock._forks = members, forks
         return clock

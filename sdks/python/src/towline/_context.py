@@ -169,6 +169,8 @@ class Context:
         Args:
             outcome: `ok`, `error` or `cancelled`.
         """
+        if self.strand.ended:  # middleware ends it wherever it may be over
+            return None
         try:
             clock = self.strand.end()
         except StrandEndedError:

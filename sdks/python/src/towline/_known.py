@@ -37,12 +37,12 @@ class Known:
     @property
     def complete(self) -> bool:
         """Is everything known: all its ticks and all its attached forks?"""
-        return self.ended and not (self.bare or self.open or self.seen or self.lossy)
+        return self.ended and not (self.bare.starts or self.open or self.seen or self.lossy)
 
     @property
     def plain(self) -> bool:
         """Is there nothing to say but its ticks?"""
-        return not (self.bare or self.open or self.seen)
+        return not (self.bare.starts or self.open or self.seen)
 
     @property
     def knows_to(self) -> int:

@@ -7,6 +7,7 @@ fork lists are read entry by entry; nothing recurses deeper than the limit of le
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from towline._errors import ClockError
@@ -47,6 +48,59 @@ _MEMBER = re.compile(
     r'(?:;f=([1-9][0-9]{0,9}))?(;d)?(;g)?(?:(;e)|(;l))?(?:;x="([0-9.!~()+ \-]+)")?'
 )
 _ENTRY = re.compile(r"(\+)?([1-9][0-9]{0,9})(?:\.([1-9][0-9]{0,9})([!~]?)(\(?)|(?:-([1-9][0-9]{0,9}))?(~?))")
+
+# Nearly every clock that comes: hops that called on, and a last one that calls. Labels have no escapes and numbers at
+# most nine digits, so that none is above TICK_MAX. No two neighbouring parts can match the same character.
+_TICK = "[1-9][0-9]{0,8}"
+_HOP = rf"[{SAFE}]+#[{SAFE}]*/[0-9a-f]{{8}}:{_TICK}"
+_LIST = rf';x="{_TICK}(?: {_TICK})*"'
+_CALL = re.compile(rf"v2;t=([0-9a-f]{{8}})(?:, {_HOP}(?:;f={_TICK})?(?:{_LIST})?)*, {_HOP}{_LIST}")
+_NUMBERS = re.compile(r':([0-9]+)(?:;f=([0-9]+))?(?:;x="([0-9 ]+)")?')
+_END = re.compile(f"{_HOP};e")
+
+
+class Above(NamedTuple):
+    """What a strand that was called has above itself."""
+
+    text: str
+    """The caller's clock without this call."""
+    depth: int
+    forks: int
+    """How many bare forks the text names."""
+
+
+def read_call(header: str, trace: str | None, limits: Limits) -> Above | None:
+    """Reads the clock of a call, without taking it apart. None for every clock that is written otherwise, be it good
+    or bad: `read_members` decides on that.
+    """
+    if len(header) > limits.header_bytes_max:
+        return None
+    match = _CALL.fullmatch(header)
+    if not match or (trace is not None and match[1] != trace):
+        return None
+    hops = _NUMBERS.findall(header)
+    forks, ticks = 0, [0]
+    for level, (tick, fork, listed) in enumerate(hops, 1):
+        if fork and int(fork) >= int(tick):
+            return None
+        if listed:
+            ticks = [int(entry) for entry in listed.split(" ")]
+            own_call = int(fork or tick)
+            # A list is canonical if it rises, with no neighbours; it does not name the call to the next hop.
+            if ticks[-1] > int(tick) or (own_call in ticks) is not (level == len(hops)):
+                return None
+            if len(ticks) > 1 and any(b - a < 2 for a, b in pairwise(ticks)):
+                return None
+            forks += len(ticks)
+    if len(hops) > limits.levels_max or forks > limits.forks_max:
+        return None
+    text = header[: header.rindex(" ")] + '"' if len(ticks) > 1 else header[: header.rindex(";")]
+    return Above(text, len(hops), forks - 1)
+
+
+def is_plain_end(member: str) -> bool:
+    """Is it a strand's end that says nothing else, as in nearly every answer? If not, it may still be one."""
+    return _END.fullmatch(member) is not None
 
 
 def read_members(header: str, trace: str | None, limits: Limits) -> tuple[list[Member], str, int]:

@@ -15,7 +15,10 @@ from towline._cut import cover_own, surely_longer
 from towline._errors import ClockError, StrandEndedError
 from towline._known import Fork, Known, claims, merge, pruned, spine_of, tree
 from towline._labels import component
-from towline._reader import TICK_MAX, Limits, Member, marks, read_last_member, tail, write_members
+from towline._reader import TICK_MAX, Limits, Member, is_plain_end, marks, read_last_member, tail, write_members
+
+_COMPLETE = Known(1, ended=True)
+"""All that is to be known of a callee, if its end says nothing else; its tick does not matter."""
 
 
 class Sent(NamedTuple):
@@ -101,6 +104,9 @@ class Strand:
     @classmethod
     def after(cls, head: str, sender: Clock, gap: bool) -> Strand:
         """A strand that starts from the stamp of a send."""
+        above = sender.above
+        if above is not None:
+            return cls(above.text, head, ";g" if gap else "", above.depth + 1, above.forks)
         known = sender.members[-1].known
         tick, text, forks = known.tick, sender.format(), sender.forks_count
         bare = known.bare.mark(tick) is not None
@@ -225,11 +231,16 @@ class Strand:
         if prefix and header.startswith(prefix) and header.rfind(",") == len(prefix):
             if len(header) > limits.header_bytes_max:
                 raise ClockError("too_long", f"clock has {len(header)} bytes, the limit is {limits.header_bytes_max}")
-            callee = read_last_member(header[len(prefix) + 1 :].strip(" \t"), self.depth + 1, sent.forks, limits)
-            if callee.detached:
-                raise ClockError("other_strand", "clock is of a detached strand")
-            if self._join(sent, callee.known):
-                return callee.known.ended
+            text = header[len(prefix) + 1 :].strip(" \t")
+            if self.depth < limits.levels_max and is_plain_end(text):
+                known = _COMPLETE
+            else:
+                callee = read_last_member(text, self.depth + 1, sent.forks, limits)
+                if callee.detached:
+                    raise ClockError("other_strand", "clock is of a detached strand")
+                known = callee.known
+            if self._join(sent, known):
+                return known.ended
         clock = Clock.parse(header, self._above[5:13], limits)
         self._check_callee(sent.tick, clock)
         self.receive(clock)

@@ -117,8 +117,11 @@ def _begin(request: httpx.Request, given: Propagator | None) -> Call | None:
         return None
     call = propagator.call(request.url.host)
     for name in HEADER_NAMES:
-        request.headers.pop(name, None)
-    request.headers.update(call.headers)
+        value = call.headers.get(name)
+        if value is not None:
+            request.headers[name] = value  # in place of all fields of that name
+        elif name in request.headers:
+            del request.headers[name]
     return call
 
 

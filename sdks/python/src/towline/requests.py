@@ -120,8 +120,11 @@ class _Attempt:
         call = self._propagator.call(self._host)
         for headers in self.copies:
             for name in HEADER_NAMES:
-                headers.pop(name, None)
-            headers.update(call.headers)
+                value = call.headers.get(name)
+                if value is not None:
+                    headers[name] = value
+                elif name in headers:
+                    del headers[name]
         return call
 
 
