@@ -8,13 +8,23 @@ use towline_core::{Clock, Component, Limits, Strand, TRACEPARENT};
 use crate::inbound::{Clocks, Inbound};
 use crate::measure::{self, Cost, Effort};
 use crate::minimum;
-use crate::variant::{MINIMUM, Table, Variant};
+use crate::variant::{Table, Variant};
 
 /// All codecs.
 pub(crate) fn variants() -> Vec<Variant> {
     let mut all = vec![
-        Variant::new(Table::Codecs, MINIMUM, None, minimum_read),
-        Variant::new(Table::Codecs, "traceparent read", None, traceparent_read),
+        Variant::new(
+            Table::Codecs,
+            "traceparent by the hand-written minimum, looked up, span made",
+            None,
+            minimum_read,
+        ),
+        Variant::new(
+            Table::Codecs,
+            "traceparent read, looked up before",
+            None,
+            traceparent_read,
+        ),
     ];
     for hops in [1, 4, 16, 64] {
         all.push(Variant::new(

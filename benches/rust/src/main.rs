@@ -28,6 +28,8 @@ mod tower_client;
 mod variant;
 mod wire;
 
+use std::process::ExitCode;
+
 use anyhow::{Context as _, Result, bail};
 
 use crate::allocations::Counting;
@@ -40,7 +42,17 @@ static ALLOCATOR: Counting = Counting;
 const USAGE: &str =
     "usage: towline-benches [all [ONLY] | quick | record | one VARIANT BATCHES | serve SERVER]";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("towline-benches: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
@@ -92,7 +104,7 @@ fn all(only: &str) -> Result<()> {
          in turn.\n"
     );
     print!("{}", table::tables(&results)?);
-    println!("### What is to be reached\n\nOf the least figures; over loopback of the medians.\n");
+    println!("### What is to be reached\n\nOf the least figures.\n");
     print!("{}", targets::table(&results)?);
     Ok(())
 }
