@@ -1,6 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { LoopbackPlan } from "./loopback";
 import { machine } from "./machine";
 import type { Plan } from "./runner";
+
+/** What profiles said, by hand. */
+const PROFILE = join(__dirname, "..", "profile.md");
 
 /** What is written beside the tables. */
 export function results(
@@ -23,5 +28,5 @@ How much does Towline add to a server and a client, and how much is that of what
 - OpenTelemetry: SDK and instrumentation of http, express and undici with their defaults; batch processor with an exporter that drops all. Its latest versions for Node 20.
 - Towline with a clock: \`raceway-clock\` and the member in \`tracestate\` come in, and the answer brings a clock back.
 
-${tables}`;
+${tables}${readFileSync(PROFILE, "utf8")}`;
 }
