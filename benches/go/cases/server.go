@@ -95,7 +95,7 @@ func (s *Server) Listening() *measure.Work {
 		wire.WriteString("\r\n")
 		requests[i] = wire.Bytes()
 	}
-	return &measure.Work{Loopback: &measure.Loopback{
+	return &measure.Work{Done: s.Done, Loopback: &measure.Loopback{
 		Handler: s.Wrap(new(app)),
 		Request: func(i int) []byte { return requests[i] },
 		Answer: func(i int, r *http.Response, got []byte) error {

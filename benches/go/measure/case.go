@@ -26,7 +26,7 @@ type Work struct {
 	Each func(i int)
 	// Around, unless nil, prepares what Each needs, calls inside, and takes it down. It is not measured.
 	Around func(inside func())
-	// Done, unless nil, is told at the end how often Each was called since Check, and may find fault.
+	// Done, unless nil, is told at the end how often the work was done since Check, and may find fault.
 	Done func(count int) error
 	// Loopback is there instead of Each where the work is what a server does.
 	Loopback *Loopback

@@ -36,7 +36,7 @@ func child(c *Case, effort Effort) error {
 		return err
 	}
 	if work.Loopback != nil {
-		return serve(work.Loopback, c, effort)
+		return serve(work, c, effort)
 	}
 	if err := work.Check(); err != nil {
 		return err

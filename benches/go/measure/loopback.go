@@ -16,12 +16,12 @@ import (
 const loopbackLimit = time.Minute
 
 // serve measures what a server uses for requests that another process makes.
-func serve(server *Loopback, c *Case, effort Effort) error {
+func serve(work *Work, c *Case, effort Effort) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	s := &http.Server{Handler: server.Handler, ReadHeaderTimeout: loopbackLimit}
+	s := &http.Server{Handler: work.Loopback.Handler, ReadHeaderTimeout: loopbackLimit}
 	go func() { _ = s.Serve(listener) }()
 	defer func() { _ = s.Close() }()
 	load := exec.Command(os.Args[0], "-load", listener.Addr().String(), "-case", c.id(),
@@ -54,6 +54,11 @@ func serve(server *Loopback, c *Case, effort Effort) error {
 	}
 	if len(out.Nanoseconds) < effort.Batches {
 		return fmt.Errorf("the load on %s ended early", c.id())
+	}
+	if work.Done != nil {
+		if err := work.Done(Sets + effort.Calls/4 + effort.Batches*effort.Calls); err != nil {
+			return err
+		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)
 }
