@@ -12,7 +12,7 @@ from towline import Clock, ClockError, ClockV1, ClockV1Error, Limits, Strand, Tr
 from towline._known import merge, spine_of
 from towline._labels import quote, unquote
 from towline._ranges import FOREVER, Ranges, union
-from towline._reader import write_members
+from towline._reader import read_call, read_members, write_members
 
 reference = model("strand_clock")
 trace_reference = model("trace_context")
@@ -54,6 +54,28 @@ def mangled(draw: st.DrawFn, texts: list[str]) -> str:
 @settings(max_examples=2000)
 def test_a_clock_is_read_as_the_model_reads_it(header: str) -> None:
     assert read(header) == read_by_model(header)
+
+
+CALLS = [
+    'v2;t=1c80319c, a#1/00000001:2;x="2"',
+    'v2;t=1c80319c, a#1/00000001:9;x="3 5 9"',
+    'v2;t=1c80319c, a#1/00000001:5;f=2;x="4", b#/00000002:5;x="3 5"',
+    'v2;t=1c80319c, a#1/00000001:12;f=3;x="5 12", b#/00000002:7, c#2/00000003:999999999;x="999999999"',
+]
+
+
+@given(mangled(CALLS), st.sampled_from([Limits(), Limits(levels_max=2), Limits(forks_max=1), Limits(40)]))
+@settings(max_examples=2000)
+def test_a_call_that_is_read_at_once_says_what_its_parts_say(header: str, limits: Limits) -> None:
+    above = read_call(header, None, limits)
+    if above is None:
+        assert header not in CALLS or limits != Limits()
+        return
+    _, text, _ = read_members(header, None, limits)
+    assert text == header
+    child = Strand.after("d#/00000004", Clock(text), False)  # of its members: such a clock was not parsed
+    assert child.stamp.format() == f"{above.text}, d#/00000004:1"
+    assert (child.depth, child.forks_above) == (above.depth + 1, above.forks)
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")))
