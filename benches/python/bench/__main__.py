@@ -17,8 +17,8 @@ _RIVALS = ("otel", "otel, sampling off")
 VARIANTS = {
     "flask": ("bare", *_RIVALS, "towline, traceparent", *_CLOCKS),
     "asgi": ("bare", *_RIVALS, "otel, no send spans", "towline, traceparent", *_CLOCKS),
-    "requests": ("bare", *_RIVALS, "towline, no clock", *_CLOCKS),
-    "httpx": ("bare", *_RIVALS, "towline, no clock", *_CLOCKS),
+    "requests": ("bare", "fields by hand", *_RIVALS, "towline, no clock", *_CLOCKS),
+    "httpx": ("bare", "fields by hand", *_RIVALS, "towline, no clock", *_CLOCKS),
     "codecs": (
         "loop alone",
         "otel, traceparent read",

@@ -10,25 +10,34 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from bench.inbound import NONCES, Inbound, answer, inbound
-from bench.job import Job, WrongOutputError, expect, expect_child
 from towline import Config, Propagator
 from towline._context import set_current
+
+from bench.inbound import NONCES, Inbound, answer, inbound
+from bench.job import Job, WrongOutputError, expect, expect_child
 
 URL = "http://stock.internal/items/7"
 NO_CLOCK = 'v2;t=1c80319c, typescript#ts-1/a3f9c21b:2, python#py-1/77b0e190:4;x="4"'
 CALLS = 2
+BY_HAND = {
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03",
+    "tracestate": "towline=a3f9c21b:2/77b0e190:4x4",
+    "raceway-clock": NO_CLOCK,
+}
 
 
 class Wire:
     """What the transport saw last, and what it answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: str) -> None:
+        self.by_hand = BY_HAND if variant == "fields by hand" else {}
         self.sent: dict[str, str | None] = {}
         self.calls = 0
 
     def answer(self, headers: Any) -> dict[str, str]:
         """The fields of the answer."""
+        for name, value in self.by_hand.items():
+            headers[name] = value
         self.calls += 1
         self.sent["traceparent"] = headers.get("traceparent")
         sent = self.sent["raceway-clock"] = headers.get("raceway-clock")
@@ -105,26 +114,27 @@ def httpx_client(variant: str, wire: Wire) -> tuple[Callable[[], None], Any]:
 
 def make(variant: str, client: Callable[[str, Wire], tuple[Callable[[], None], Any]]) -> Job:
     """One variant of a client."""
-    wire = Wire()
+    wire = Wire(variant)
     call, rival = client(variant, wire)
     off = variant.endswith("no clock")
     propagator = Propagator(Config(service_name="bench", clock="off" if off else "v2", environ={}))
     hops = int(variant.split()[1]) - 1 if variant.endswith("hops") else 0  # the caller's own is the last
     came = inbound(hops)
     within = _rival_requests if rival else _towline_requests if variant.startswith("towline") else _no_requests
+
     def check() -> None:
         counts: list[int] = []
 
         def checked(request: Inbound) -> Callable[[], None]:
             def one() -> None:
                 call()
-                if variant == "bare":
-                    expect("traceparent", wire.sent["traceparent"], None)
+                if variant == "bare" or wire.by_hand:
+                    expect("traceparent", wire.sent["traceparent"], wire.by_hand.get("traceparent"))
                 else:
                     expect_child("traceparent", wire.sent["traceparent"], request.trace_id, request.parent_id)
                 clock = wire.sent["raceway-clock"]
-                expect("a clock is sent", clock is not None, variant.endswith("hops"))
-                if clock is not None:
+                expect("a clock is sent", clock is not None, variant.endswith("hops") or bool(wire.by_hand))
+                if clock is not None and not wire.by_hand:
                     expect("levels", clock.count(","), hops + 1)
                 counts.append(1)
 

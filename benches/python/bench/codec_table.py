@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.inbound import Inbound, inbound
-from bench.job import Job, expect, expect_child
 from towline import Clock, TraceContext
 
+from bench.inbound import Inbound, inbound
+from bench.job import Job, expect, expect_child
 
 
 def hops_of(words: list[str]) -> int:
@@ -19,7 +19,6 @@ def make(variant: str) -> Job:
     """One variant."""
     words = variant.split()
     came = inbound(hops_of(words))
-    one: Callable[[Inbound], object] = lambda request: None  # noqa: E731
     checked: Callable[[Inbound], None] = lambda request: None  # noqa: E731
     inputs: list[object] = [None for _ in came]
     work: Callable[..., object] = lambda _: None  # noqa: E731

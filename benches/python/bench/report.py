@@ -31,6 +31,7 @@ METHOD = """\
 - Flask is called with a WSGI environ, ASGI (a minimal application) with a scope: no sockets.
 - Clients answer from a transport that is a stub and does the same work in all variants. Each call belongs to a request,
   two to each; *n hops* is what the call sends, its own strand included, and its answer's clock is read.
+  *Fields by hand* is a floor: three fixed fields are set on each request and one comes back; nothing is made or read.
 - OpenTelemetry: official instrumentation and SDK, batch processor, an exporter that does nothing; no metrics. Its ASGI
   instrumentation makes spans of each message as well by default; *no send spans* is without those.
 """
@@ -62,7 +63,9 @@ class Table(NamedTuple):
         bare = self.timed[0].least
         for one in self.timed:
             over = one.least - bare
-            cells = [one.name.replace("otel", "OpenTelemetry").replace("towline", "Towline").replace(" 1 hops", " 1 hop")]
+            cells = [
+                one.name.replace("otel", "OpenTelemetry").replace("towline", "Towline").replace(" 1 hops", " 1 hop")
+            ]
             cells += [f"{one.least / 1000:.2f}", f"{median(one.rounds) / 1000:.2f}"]
             cells.append("" if one is self.timed[0] else f"{over / 1000:.2f}")
             if columns == 6:
