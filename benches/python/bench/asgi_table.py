@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from towline import Config, Propagator, TowlineASGI
-
 from bench.flask_table import check_answer, hops_of, towline_carries
 from bench.inbound import Inbound, inbound
 from bench.job import Job, expect
+from towline import Config, Propagator, TowlineASGI
 
 HEAD = [(b"content-type", b"text/plain"), (b"content-length", b"6")]
 

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from towline import Config, Propagator
-from towline._context import set_current
-
 from bench.inbound import NONCES, Inbound, answer, inbound
 from bench.job import Job, WrongOutputError, expect, expect_child
+from towline import Config, Propagator
+from towline._context import set_current
 
 URL = "http://stock.internal/items/7"
 NO_CLOCK = 'v2;t=1c80319c, typescript#ts-1/a3f9c21b:2, python#py-1/77b0e190:4;x="4"'

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from towline import Clock, TraceContext
-
 from bench.inbound import Inbound, inbound
 from bench.job import Job, expect, expect_child
+from towline import Clock, TraceContext
 
 
 def hops_of(words: list[str]) -> int:

@@ -7,11 +7,11 @@ from io import BytesIO
 from typing import Any
 
 from flask import Flask
-from towline import Clock, Config, Order, Propagator, Towline, current
 from werkzeug.test import EnvironBuilder
 
 from bench.inbound import Inbound, inbound
 from bench.job import Job, WrongOutputError, expect, expect_child
+from towline import Clock, Config, Order, Propagator, Towline, current
 
 
 def hops_of(variant: str) -> int:
