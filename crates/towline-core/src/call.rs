@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use crate::clock::{Clock, CutError};
+use crate::clock::Clock;
 use crate::context::Context;
 use crate::headers::{Field, Headers};
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
@@ -167,20 +167,9 @@ fn send_fork(towline: &Towline, context: &Context) -> Sent {
         }
         Some((tick, header))
     });
-    match header {
-        Ok((clock, cut)) => {
-            if cut {
-                towline.dropped(Reason::SendCut);
-            }
-            Sent::Fork { tick, clock, cut }
-        }
-        Err(error) => {
-            towline.dropped(match error {
-                CutError::TooLong => Reason::SendTooLong,
-                CutError::OverLimits => Reason::SendOverLimits,
-            });
-            Sent::Nothing
-        }
+    match towline.sendable(header) {
+        Some((clock, cut)) => Sent::Fork { tick, clock, cut },
+        None => Sent::Nothing,
     }
 }
 

@@ -298,11 +298,17 @@ impl Context {
         stamp
     }
 
-    /// The clock to answer with while the strand goes on: the body is still being produced.
+    /// The clock to answer with while the strand goes on: the body is still being produced. None,
+    /// and counted, where the caller would refuse it even when cut.
     #[must_use]
     pub fn answer_so_far(&self) -> Option<Clock> {
-        let answers = self.identity().answers;
-        answers.then(|| self.with_strand(|strand| strand.clock()))
+        let identity = self.identity();
+        if !identity.answers {
+            return None;
+        }
+        let header_bytes_max = identity.towline.settings().limits.header_bytes_max;
+        let header = self.with_strand(|strand| strand.header(header_bytes_max));
+        identity.towline.sendable(header).map(|(clock, _)| clock)
     }
 
     /// Does something with this very strand, ended or not.

@@ -67,7 +67,9 @@ impl Seed {
             ended: self.ended,
             ..Known::default()
         };
-        Some(way.stamp(&known))
+        let towline = &self.identity.towline;
+        let header = way.header(&known, towline.settings().limits.header_bytes_max);
+        towline.sendable(header).map(|(clock, _)| clock)
     }
 
     /// As [`Context::end`], where nobody observes.

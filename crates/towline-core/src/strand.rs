@@ -189,6 +189,27 @@ impl Way {
         Clock::from_parts(text, facts)
     }
 
+    /// As [`Strand::header`], of the strand that has this way.
+    pub(crate) fn header(
+        &self,
+        known: &Known,
+        header_bytes_max: usize,
+    ) -> Result<(Clock, bool), CutError> {
+        let clock = self.stamp(known);
+        let limits = Limits::DEFAULT;
+        let plain = self.as_received && known.forks.open.is_empty() && known.forks.seen.is_empty();
+        let fits = clock.as_str().len() <= header_bytes_max
+            && clock.facts.hops <= limits.levels_max
+            && clock.facts.forks <= limits.forks_max
+            && known.tick <= TICK_MAX;
+        if fits && plain {
+            return Ok((clock, false));
+        }
+        let cut = clock.cut(header_bytes_max)?;
+        let changed = cut != clock;
+        Ok((cut, changed))
+    }
+
     fn marks_bytes(&self, known: &Known) -> usize {
         let marks = [self.detached, self.gap, known.ended, known.lossy];
         marks.into_iter().filter(|&set| set).count() * ";e".len()
@@ -436,21 +457,7 @@ impl Strand {
     ///
     /// [`CutError`] where no cut is enough: no clock is sent then.
     pub fn header(&self, header_bytes_max: usize) -> Result<(Clock, bool), CutError> {
-        let clock = self.clock();
-        let limits = Limits::DEFAULT;
-        let plain = self.way.as_received
-            && self.known.forks.open.is_empty()
-            && self.known.forks.seen.is_empty();
-        let fits = clock.as_str().len() <= header_bytes_max
-            && clock.facts.hops <= limits.levels_max
-            && clock.facts.forks <= limits.forks_max
-            && self.known.tick <= TICK_MAX;
-        if fits && plain {
-            return Ok((clock, false));
-        }
-        let cut = clock.cut(header_bytes_max)?;
-        let changed = cut != clock;
-        Ok((cut, changed))
+        self.way.header(&self.known, header_bytes_max)
     }
 
     fn tree(&self) -> Tree {

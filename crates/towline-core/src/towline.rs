@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::clock::{Clock, CutError};
 use crate::observer::{Observer, Reason};
 use crate::strand::Component;
 use crate::{Config, Counters, Settings, TraceFlags};
@@ -118,6 +119,21 @@ impl Towline {
             }
         }
         allowed
+    }
+
+    /// A clock that may be sent, and whether it was cut; counts what was cut, or is not sent.
+    pub(crate) fn sendable(
+        &self,
+        header: Result<(Clock, bool), CutError>,
+    ) -> Option<(Clock, bool)> {
+        if let Ok((_, true)) = header {
+            self.dropped(Reason::SendCut);
+        }
+        let refused = |error| match error {
+            CutError::TooLong => Reason::SendTooLong,
+            CutError::OverLimits => Reason::SendOverLimits,
+        };
+        header.map_err(|error| self.dropped(refused(error))).ok()
     }
 
     pub(crate) fn dropped(&self, reason: Reason) {

@@ -395,3 +395,29 @@ fn threads_share_a_context_safely() {
     assert!(hop.known.forks.is_empty(), "all are joined");
     assert_eq!(hop.known.tick, 1 + 4 * 200 * 3);
 }
+
+#[test]
+fn an_answer_that_the_caller_would_refuse_is_not_sent() {
+    let deep = (0..64)
+        .map(|n| format!("d#{n}/{n:08x}:1"))
+        .collect::<Vec<_>>();
+    let deep = format!("v2;t=1c80319c, {};x=\"1\"", deep.join(", "));
+    for (clock, bytes_max, reason) in [
+        (deep.as_str(), 4096, Reason::SendOverLimits),
+        (CLOCK, CLOCK.len() + 5, Reason::SendTooLong),
+    ] {
+        let towline = Towline::new(config().header_bytes_max(bytes_max));
+        let traceparent = format!("00-{TRACE}-{PARENT}-03");
+        let fields = [
+            ("traceparent", traceparent.as_str()),
+            ("raceway-clock", clock),
+        ];
+        let mut slot = towline.serve(fields.as_slice(), &Peer::default());
+        assert_eq!(slot.answer_so_far(), None);
+        assert_eq!(slot.end(Outcome::Ok), None);
+        let context = accept(&towline, &[("raceway-clock", clock)]);
+        assert_eq!(context.end(Outcome::Ok), None);
+        assert_eq!(towline.counters().get(reason), 3);
+        assert_eq!(towline.counters().by_key("strand_end"), Some(2));
+    }
+}
