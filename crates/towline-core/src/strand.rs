@@ -96,7 +96,7 @@ pub(crate) struct Way {
     hops: usize,
     /// How many forks the ranges above name.
     forks_above: u32,
-    /// Whether the hops above are as they came in, and so within every limit.
+    /// Whether the hops above are as they came in, and so nested no deeper than a receiver takes.
     as_received: bool,
     detached: bool,
     gap: bool,
@@ -144,7 +144,7 @@ impl Way {
             first_nonce: facts.first_nonce,
             hops: facts.hops + 1,
             forks_above: facts.forks - started.named,
-            as_received: true,
+            as_received: facts.within_limits,
             detached: started.detached,
             gap,
         }
@@ -185,6 +185,7 @@ impl Way {
             forks: self.forks_above.saturating_add(own),
             last_at: self.own_at,
             lone_call: None,
+            within_limits: self.is_flat(known),
         };
         Clock::from_parts(text, facts)
     }
@@ -197,17 +198,21 @@ impl Way {
     ) -> Result<(Clock, bool), CutError> {
         let clock = self.stamp(known);
         let limits = Limits::DEFAULT;
-        let plain = self.as_received && known.forks.open.is_empty() && known.forks.seen.is_empty();
         let fits = clock.as_str().len() <= header_bytes_max
             && clock.facts.hops <= limits.levels_max
             && clock.facts.forks <= limits.forks_max
             && known.tick <= TICK_MAX;
-        if fits && plain {
+        if fits && self.is_flat(known) {
             return Ok((clock, false));
         }
         let cut = clock.cut(header_bytes_max)?;
         let changed = cut != clock;
         Ok((cut, changed))
+    }
+
+    /// Whether nothing is nested here that was not checked when it came in.
+    fn is_flat(&self, known: &Known) -> bool {
+        self.as_received && known.forks.open.is_empty() && known.forks.seen.is_empty()
     }
 
     fn marks_bytes(&self, known: &Known) -> usize {

@@ -363,3 +363,25 @@ fn an_answer_of_another_call_is_refused() {
         .answer(first, Some(sent.as_str()), &callee.clock())
         .unwrap();
 }
+
+#[test]
+fn what_is_nested_too_deep_is_not_sent_on_either() {
+    let component = Component::new("a", "1");
+    // Word of a chain of calls of calls, each known in part, that the first strand has collected.
+    let mut chain = vec![Strand::first(&component, 1, TRACE)];
+    for n in 2..70 {
+        let caller = chain.last_mut().unwrap();
+        caller.send(Fork::Attached).unwrap();
+        let sent = caller.clock();
+        chain.push(Strand::start(&sent, &component, n, false));
+    }
+    let deepest = chain.last().unwrap().clock();
+    let first = &mut chain[0];
+    first.receive(&deepest).unwrap();
+    assert!(first.header(1 << 20).is_err(), "no receiver takes it");
+    // A task of this process starts from it all the same; what it sends is held to the limits too.
+    first.send(Fork::Detached).unwrap();
+    let mut task = Strand::start(&first.clock(), &component, 99, false);
+    task.send(Fork::Attached).unwrap();
+    assert!(task.header(1 << 20).is_err());
+}

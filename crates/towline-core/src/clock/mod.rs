@@ -63,6 +63,8 @@ pub(crate) struct Facts {
     pub(crate) last_at: usize,
     /// Where its fork list begins, if it is [known to be](read::Member::lone_call) the call alone.
     pub(crate) lone_call: Option<usize>,
+    /// Whether its levels and forks are known to be within every receiver's limits.
+    pub(crate) within_limits: bool,
 }
 
 /// A header that was read: its canonical text, borrowed where it came so.
@@ -111,6 +113,8 @@ impl<'a> Scan<'a> {
             forks: reader.forks(),
             last_at,
             lone_call,
+            within_limits: limits.levels_max <= Limits::DEFAULT.levels_max
+                && limits.forks_max <= Limits::DEFAULT.forks_max,
         };
         let text = std::str::from_utf8(text).map_err(|_| ClockError::Malformed { at: 0 })?;
         Ok(Self {

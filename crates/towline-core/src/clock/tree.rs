@@ -102,6 +102,7 @@ impl Tree {
             forks: u32::try_from(self.flying_count()).unwrap_or(u32::MAX),
             last_at,
             lone_call: None,
+            within_limits: false,
         };
         Clock::from_parts(out, facts)
     }
