@@ -93,7 +93,7 @@ part_faults() { step $four "faults: each is found and named" ./patterns/faults.s
 
 part_load() { step $four "load: 1,000 requests, 50 at once" ./patterns/linear.sh --repeat 1000 --concurrency 50; }
 
-part_fuzz() { step rust,python "rust: fuzz" ./fuzz/run.sh 5; }
+part_fuzz() { step rust,python "rust: fuzz" ./fuzz/run.sh 5 1; }
 
 for part in "${parts[@]}"; do "part_$part"; done
 if ((skipped)); then

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Fuzzes towline-core: each target for SECONDS (default 5), on stable Rust, without a sanitizer.
 #
-# usage: fuzz/run.sh [SECONDS]
+# usage: fuzz/run.sh [SECONDS [SEED]]
+#
+# With a SEED (a number above 0) a run goes the same way each time, as far as it comes.
 #
 # Builds, corpora and cargo-fuzz itself are kept in CARGO_TARGET_DIR, else in target/: a later run
 # goes on from what earlier ones found. Ends with 1 at the first find, which it prints; its input
@@ -9,7 +11,8 @@
 set -euo pipefail
 
 seconds=${1:-5}
-[[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "usage: fuzz/run.sh [SECONDS]" >&2; exit 2; }
+seed=${2:-0}
+[[ $seconds =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || { echo "usage: fuzz/run.sh [SECONDS [SEED]]" >&2; exit 2; }
 root=$(cd "$(dirname "$0")/.." && pwd)
 target=$(mkdir -p "${CARGO_TARGET_DIR:-$root/target}" && cd "${CARGO_TARGET_DIR:-$root/target}" && pwd)
 version=0.13.2
@@ -36,7 +39,7 @@ python3 fuzz/seeds.py "$target/fuzz/corpus"
 
 for name in $(cargo fuzz list --fuzz-dir fuzz); do
   log="$target/fuzz/$name.log"
-  if ! fuzz run "$name" "$target/fuzz/corpus/$name" -- -max_total_time="$seconds" -max_len=4608 \
+  if ! fuzz run "$name" "$target/fuzz/corpus/$name" -- -seed="$seed" -max_total_time="$seconds" -max_len=4608 \
       -timeout=10 -rss_limit_mb=1024 -dict=fuzz/tokens.dict -print_final_stats=1 >"$log" 2>&1; then
     grep -v '^#' "$log" >&2
     echo "fuzz: $name has a find, see above; to repeat it, in $root:" >&2
