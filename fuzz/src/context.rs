@@ -437,7 +437,8 @@ impl Handling<'_> {
             assert_eq!(end.compare(&stamp), Order::Before, "{end}, {stamp}");
         } else {
             call.body_ended();
-            assert_eq!(caller.stamp() == stamp, done);
+            // It may be lost already: the answer of a call that was cut says so of those in flight.
+            assert!(!done || caller.stamp() == stamp, "{answer}, {stamp}");
         }
         reads_again(&caller.stamp());
     }
