@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Scan, trim_blanks};
 use crate::context::{Context, Identity, Untrusted};
 use crate::current::{Slot, is_current};
-use crate::headers::{Field, Headers};
+use crate::headers::{Field, Headers, Single};
 use crate::observer::{Kind, Reason};
 use crate::seed::{Received, Seed};
 use crate::strand::Way;
@@ -16,8 +16,9 @@ impl Towline {
     #[must_use]
     pub fn is_served<H: Headers + ?Sized>(headers: &H) -> bool {
         is_current(|current| {
-            let received = trace_context::read(headers.fields(Field::Traceparent), []).ok();
-            current.serves(received.map(|read| (read.context.trace_id, read.context.parent_id)))
+            let traceparent = headers.fields(Field::Traceparent).collect();
+            let received = trace_context::read_traceparent(traceparent).ok();
+            current.serves(received.map(|(trace_id, parent_id, _)| (trace_id, parent_id)))
         })
     }
 
@@ -25,9 +26,7 @@ impl Towline {
     /// dropped and counted; they never fail the request.
     #[must_use]
     pub fn accept<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Context {
-        let Accepted { identity, clock } = self.begin(headers, peer);
-        let (strand, vector) = clock.begin();
-        Context::start(identity, strand, vector)
+        self.begin(headers, peer).start()
     }
 
     /// As [`accept`](Self::accept), for middleware: the context is made only if the handler asks
@@ -37,25 +36,33 @@ impl Towline {
         if !self.settings().observers.is_empty() {
             return Slot::new(self.accept(headers, peer));
         }
-        let Accepted { identity, clock } = self.begin(headers, peer);
-        Slot::of_seed(Seed::new(identity, clock))
+        self.counters().strand_started();
+        Slot::of_seed(self.begin(headers, peer))
     }
 
-    fn begin<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Accepted {
-        let read = trace_context::read(
-            headers.fields(Field::Traceparent),
-            headers.fields(Field::Tracestate),
-        );
-        let mut incoming = match read {
-            Ok(incoming) => incoming,
-            Err(error) => {
-                self.dropped(error.into());
-                if headers.fields(Field::RacewayClock).next().is_some() {
-                    self.dropped(Reason::ClockNoTraceparent);
-                }
-                return Accepted::first(Identity::root(self, Kind::Server));
+    fn begin<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Seed {
+        let (mut traceparent, mut clock) = (Single::Absent, Single::Absent);
+        let mut has_tracestate = false;
+        for (field, value) in headers.read() {
+            match field {
+                Field::Traceparent => traceparent.add(value),
+                Field::RacewayClock => clock.add(value),
+                Field::Tracestate => has_tracestate = true,
             }
-        };
+        }
+        // Most requests have none: then there is nothing to look up.
+        let tracestates = has_tracestate.then(|| headers.fields(Field::Tracestate));
+        let mut incoming =
+            match trace_context::read_of(traceparent, tracestates.into_iter().flatten()) {
+                Ok(incoming) => incoming,
+                Err(error) => {
+                    self.dropped(error.into());
+                    if !clock.is_absent() {
+                        self.dropped(Reason::ClockNoTraceparent);
+                    }
+                    return Seed::new(Identity::root(self, Kind::Server), None);
+                }
+            };
         if let Some(error) = incoming.tracestate_dropped {
             self.dropped(error.into());
         }
@@ -70,7 +77,7 @@ impl Towline {
             }
             trust @ (Trust::Restart | Trust::Ignore) => {
                 self.dropped(Reason::TraceparentUntrusted);
-                if headers.fields(Field::RacewayClock).next().is_some() {
+                if !clock.is_absent() {
                     self.dropped(Reason::ClockUntrusted);
                 }
                 let context = incoming.context;
@@ -78,63 +85,59 @@ impl Towline {
                     received: (context.trace_id, context.parent_id),
                     link: (trust == Trust::Restart).then_some(context),
                 };
-                return Accepted::first(Identity {
+                let identity = Identity {
                     untrusted: Some(Box::new(untrusted)),
                     ..Identity::root(self, Kind::Server)
-                });
+                };
+                return Seed::new(identity, None);
             }
         }
-        self.carry_on(headers, incoming)
+        self.carry_on(incoming, clock)
     }
 
-    fn carry_on<H: Headers + ?Sized>(&self, headers: &H, incoming: Incoming<'_>) -> Accepted {
+    fn carry_on(&self, incoming: Incoming<'_>, clock: Single<'_>) -> Seed {
         let Incoming { context, own, .. } = incoming;
-        let span_id = SpanId::random();
-        let mut accepted = Accepted::first(Identity {
+        let (trace_id, span_id) = (context.trace_id, SpanId::random());
+        let mut answers = false;
+        let clock = match clock {
+            Single::Absent => match own {
+                Some(own) => self.read_member(own, trace_id, span_id),
+                None => None,
+            },
+            Single::Several => self.refused(Reason::ClockDuplicate),
+            Single::One(header) if trim_blanks(header).starts_with(b"v1") => {
+                self.read_vector(header, trace_id)
+            }
+            Single::One(header) => {
+                let clock = self.read_clock(header, trace_id, span_id);
+                // A clock of version 2 is answered in kind, whatever calls carry.
+                answers = clock.is_some() && self.settings().clock != ClockMode::Off;
+                clock
+            }
+        };
+        let identity = Identity {
             towline: self.clone(),
             kind: Kind::Server,
-            trace_id: context.trace_id,
+            trace_id,
             span_id,
             parent_id: Some(context.parent_id),
             flags: context.flags,
             tracestate: context.tracestate,
             untrusted: None,
-            answers: false,
-        });
-        let trace_id = context.trace_id;
-        let mut clocks = headers.fields(Field::RacewayClock);
-        accepted.clock = match (clocks.next(), clocks.next()) {
-            (None, _) => match own {
-                Some(own) => self.read_member(own, trace_id, span_id),
-                None => Received::Nothing,
-            },
-            (Some(_), Some(_)) => {
-                self.dropped(Reason::ClockDuplicate);
-                Received::Nothing
-            }
-            (Some(header), None) if trim_blanks(header).starts_with(b"v1") => {
-                self.read_vector(header, trace_id)
-            }
-            (Some(header), None) => {
-                let clock = self.read_clock(header, trace_id, span_id);
-                // A clock of version 2 is answered in kind, whatever calls carry.
-                accepted.identity.answers =
-                    matches!(clock, Received::Way(_)) && self.settings().clock != ClockMode::Off;
-                clock
-            }
+            answers,
         };
-        accepted
+        Seed::new(identity, clock)
     }
 
-    fn read_vector(&self, header: &[u8], trace_id: TraceId) -> Received {
+    fn read_vector(&self, header: &[u8], trace_id: TraceId) -> Option<Received> {
         let header_bytes_max = self.settings().limits.header_bytes_max;
         match ClockV1::read(header, trace_id, header_bytes_max) {
-            Ok(vector) => Received::Vector(vector),
+            Ok(vector) => Some(Received::Vector(vector)),
             Err(error) => self.refused(error.into()),
         }
     }
 
-    fn read_clock(&self, header: &[u8], trace_id: TraceId, span_id: SpanId) -> Received {
+    fn read_clock(&self, header: &[u8], trace_id: TraceId, span_id: SpanId) -> Option<Received> {
         match Scan::read(header, self.settings().limits, Some(trace_id.low32())) {
             Ok(sender) => self.start_after(&sender, span_id, false),
             Err(error) => self.refused(Reason::of_clock(error)),
@@ -142,34 +145,24 @@ impl Towline {
     }
 
     /// The clock came through a service that carries none: `tracestate` has it.
-    fn read_member(&self, own: &str, trace_id: TraceId, span_id: SpanId) -> Received {
+    fn read_member(&self, own: &str, trace_id: TraceId, span_id: SpanId) -> Option<Received> {
         match Clock::from_tracestate(own, trace_id.low32(), self.settings().limits) {
             Ok(sender) => self.start_after(&sender.scan(), span_id, true),
             Err(error) => self.refused(Reason::of_member(error)),
         }
     }
 
-    fn start_after(&self, sender: &Scan<'_>, span_id: SpanId, gap: bool) -> Received {
-        Received::Way(Way::after(sender, self.component(), span_id.low32(), gap))
+    fn start_after(&self, sender: &Scan<'_>, span_id: SpanId, gap: bool) -> Option<Received> {
+        Some(Received::Way(Way::after(
+            sender,
+            self.component(),
+            span_id.low32(),
+            gap,
+        )))
     }
 
-    fn refused(&self, reason: Reason) -> Received {
+    fn refused(&self, reason: Reason) -> Option<Received> {
         self.dropped(reason);
-        Received::Nothing
-    }
-}
-
-/// How the handling of a request begins.
-struct Accepted {
-    identity: Identity,
-    clock: Received,
-}
-
-impl Accepted {
-    fn first(identity: Identity) -> Self {
-        Self {
-            identity,
-            clock: Received::Nothing,
-        }
+        None
     }
 }

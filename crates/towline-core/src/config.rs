@@ -577,6 +577,7 @@ pub struct Settings {
 
 impl Settings {
     /// What is believed of this peer's headers.
+    #[inline]
     #[must_use]
     pub fn trust(&self, peer: &Peer) -> Trust {
         self.trust
@@ -585,6 +586,7 @@ impl Settings {
     }
 
     /// Is a request of this method and path (without the query) traced?
+    #[inline]
     #[must_use]
     pub fn traces(&self, method: &str, path: &str) -> bool {
         self.filter

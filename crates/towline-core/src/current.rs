@@ -61,6 +61,7 @@ thread_local! {
 
 /// Exchanges what is held here with what is current: in place, for a context is moved twice with
 /// every poll.
+#[inline]
 fn exchange(held: &mut Option<Held>) {
     // A thread that is going down has no current context any more.
     let _ = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), held));
@@ -94,6 +95,7 @@ impl Slot {
         Self(Some(Held::Context(context)))
     }
 
+    #[inline]
     pub(crate) fn of_seed(seed: Seed) -> Self {
         Self(Some(Held::Seed(seed)))
     }
@@ -111,6 +113,7 @@ impl Slot {
     }
 
     /// Whether the response is to name its trace (the setting `trace_response`).
+    #[inline]
     #[must_use]
     pub fn names_its_trace(&self) -> bool {
         self.0
@@ -119,6 +122,7 @@ impl Slot {
     }
 
     /// As [`Context::end`], without making the context.
+    #[inline]
     pub fn end(&mut self, outcome: Outcome) -> Option<Clock> {
         match self.0.as_mut()? {
             Held::Context(context) => context.end(outcome),
@@ -136,6 +140,7 @@ impl Slot {
     }
 
     /// Makes the context current until the guard is dropped. An empty slot changes nothing.
+    #[inline]
     pub fn enter(&mut self) -> Entered<'_> {
         let mut slot = self.0.is_some().then_some(self);
         if let Some(slot) = &mut slot {
@@ -158,6 +163,7 @@ pub struct Entered<'a> {
 }
 
 impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(slot) = &mut self.slot {
             exchange(&mut slot.0);

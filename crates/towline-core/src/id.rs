@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::BitOr;
 
+use crate::hex;
+
 /// The id of a trace: 16 bytes, never all zero (W3C Trace Context, "trace-id").
 ///
 /// ```
@@ -14,7 +16,11 @@ use std::ops::BitOr;
 /// assert_eq!(id.low32(), 0x1c80_319c);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TraceId([u8; 16]);
+pub struct TraceId {
+    // Two words and not 16 bytes, which are put at odd places: moving those costs a request 15 ns.
+    high: u64,
+    low: u64,
+}
 
 impl TraceId {
     /// A new id, all of its bytes random: the flag [`TraceFlags::RANDOM`] is true of it.
@@ -25,7 +31,10 @@ impl TraceId {
     /// ```
     #[must_use]
     pub fn random() -> Self {
-        Self(fastrand::u128(1..).to_be_bytes())
+        Self {
+            high: fastrand::u64(..),
+            low: fastrand::u64(1..),
+        }
     }
 
     /// The id in exactly 32 lower-case hex digits; none for anything else, and for 32 zeros.
@@ -37,7 +46,7 @@ impl TraceId {
     /// ```
     #[must_use]
     pub fn parse(hex: &[u8]) -> Option<Self> {
-        Self::from_bytes(decode_hex(hex)?)
+        Self::from_number(hex::read32(hex.try_into().ok()?)?)
     }
 
     /// The id of these bytes, the first one written first; none if all are zero.
@@ -48,11 +57,22 @@ impl TraceId {
     /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
-        if u128::from_be_bytes(bytes) == 0 {
+        Self::from_number(u128::from_be_bytes(bytes))
+    }
+
+    /// The id that is this number in hex; none for zero.
+    #[inline]
+    pub(crate) const fn from_number(number: u128) -> Option<Self> {
+        let (high, low) = ((number >> 64) as u64, number as u64);
+        if number == 0 {
             None
         } else {
-            Some(Self(bytes))
+            Some(Self { high, low })
         }
+    }
+
+    const fn number(self) -> u128 {
+        (self.high as u128) << 64 | self.low as u128
     }
 
     /// The 16 bytes, the first one written first.
@@ -64,21 +84,21 @@ impl TraceId {
     /// ```
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 16] {
-        self.0
+        self.number().to_be_bytes()
     }
 
     /// The last 8 hex digits as a number: what a strand clock says of its trace (`t=`).
     /// They may be zero.
     #[must_use]
     pub const fn low32(self) -> u32 {
-        let [.., a, b, c, d] = self.0;
+        let [.., a, b, c, d] = self.low.to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
     }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+        write!(f, "{:032x}", self.number())
     }
 }
 
@@ -121,7 +141,7 @@ impl SpanId {
     /// ```
     #[must_use]
     pub fn parse(hex: &[u8]) -> Option<Self> {
-        Self::from_bytes(decode_hex(hex)?)
+        Self::from_bytes(hex::read16(hex.try_into().ok()?)?.to_be_bytes())
     }
 
     /// The id of these bytes, the first one written first; none if all are zero.
@@ -250,73 +270,10 @@ impl fmt::Debug for TraceFlags {
     }
 }
 
-/// The bytes in exactly `2 * N` lower-case hex digits.
-pub(crate) fn decode_hex<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
-    if hex.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    let mut seen = 0;
-    for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-        let &[high, low] = pair else { return None };
-        let (high, low) = (digit(high), digit(low));
-        // Looked at once, after the loop, which so has no branch that depends on the input.
-        seen |= high | low;
-        *byte = high << 4 | low;
-    }
-    (seen & NO_DIGIT == 0).then_some(bytes)
-}
-
-/// Writes two lower-case hex digits for each byte, as far as there is room.
-pub(crate) fn encode_hex(bytes: &[u8], hex: &mut [u8]) {
-    for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
-        if let [high, low] = pair {
-            *high = letter(byte >> 4);
-            *low = letter(byte & 0x0f);
-        }
-    }
-}
-
-/// Is in no value of a digit.
-const NO_DIGIT: u8 = 0x80;
-
-const fn digit(letter: u8) -> u8 {
-    match letter {
-        b'0'..=b'9' => letter - b'0',
-        b'a'..=b'f' => letter - b'a' + 10,
-        _ => NO_DIGIT,
-    }
-}
-
-const fn letter(digit: u8) -> u8 {
-    if digit < 10 {
-        b'0' + digit
-    } else {
-        b'a' + digit - 10
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn every_byte_is_a_digit_or_refused() {
-        for byte in 0..=u8::MAX {
-            let lower_hex = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-            assert_eq!(
-                decode_hex::<1>(&[b'0', byte]).is_some(),
-                lower_hex,
-                "{byte:#04x}"
-            );
-            assert_eq!(
-                decode_hex::<1>(&[byte, b'0']).is_some(),
-                lower_hex,
-                "{byte:#04x}"
-            );
-        }
-    }
 
     #[test]
     fn debug_is_the_text_of_the_id() {
@@ -333,7 +290,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_is_parsed(trace in 1..=u128::MAX, span in 1..=u64::MAX) {
-            let (trace, span) = (TraceId(trace.to_be_bytes()), SpanId(NonZeroU64::new(span).unwrap()));
+            let (trace, span) = (TraceId::from_number(trace).unwrap(), SpanId(NonZeroU64::new(span).unwrap()));
             prop_assert_eq!(TraceId::parse(trace.to_string().as_bytes()), Some(trace));
             prop_assert_eq!(SpanId::parse(span.to_string().as_bytes()), Some(span));
         }
@@ -343,14 +300,6 @@ mod tests {
             if let Some(id) = TraceId::parse(text.as_bytes()) {
                 prop_assert_eq!(id.to_string(), text);
             }
-        }
-
-        #[test]
-        fn bytes_and_digits_agree(bytes in any::<[u8; 16]>()) {
-            let mut hex = [0; 32];
-            encode_hex(&bytes, &mut hex);
-            prop_assert_eq!(decode_hex(&hex), Some(bytes));
-            prop_assert_eq!(String::from_utf8(hex.to_vec()).unwrap(), format!("{:032x}", u128::from_be_bytes(bytes)));
         }
     }
 }

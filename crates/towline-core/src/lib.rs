@@ -23,6 +23,7 @@ mod context;
 mod counters;
 mod current;
 mod headers;
+mod hex;
 mod host_list;
 mod id;
 mod limits;

@@ -1,47 +1,34 @@
 //! A request's context before anybody asks for it.
 
 use crate::ClockV1;
-use crate::clock::{Clock, Known};
+use crate::clock::Clock;
 use crate::context::{Begun, Context, Identity};
 use crate::strand::Way;
 
 /// What a context is made of, if the handler asks for it: most do not, and pay for none.
 ///
-/// Its strand has started, and may have ended, without any event between.
+/// Its strand has started, and may have ended, without any event between. It is moved with the
+/// future and the body of its request: what most requests do not have is boxed.
 pub(crate) struct Seed {
     identity: Identity,
-    clock: Received,
+    clock: Option<Box<Received>>,
     ended: bool,
 }
 
-/// The clock that a request came with.
+/// The clock that a request came with; without one a first strand begins.
 pub(crate) enum Received {
-    /// None: a first strand begins.
-    Nothing,
     /// One that starts a strand.
     Way(Way),
     /// One of version 1, which a first strand remembers.
     Vector(ClockV1),
 }
 
-impl Received {
-    /// The strand that begins, and the vector that it remembers.
-    pub(crate) fn begin(self) -> (Begun, Option<ClockV1>) {
-        let first = Begun::first();
-        match self {
-            Self::Nothing => (first, None),
-            Self::Way(way) => (way.into(), None),
-            Self::Vector(vector) => (first, Some(vector)),
-        }
-    }
-}
-
 impl Seed {
-    pub(crate) fn new(identity: Identity, clock: Received) -> Self {
-        identity.towline.counters().strand_started();
+    #[inline]
+    pub(crate) fn new(identity: Identity, clock: Option<Received>) -> Self {
         Self {
             identity,
-            clock,
+            clock: clock.map(Box::new),
             ended: false,
         }
     }
@@ -54,25 +41,25 @@ impl Seed {
         self.ended
     }
 
-    /// The stamp of the only event, or of both.
+    /// The stamp of the only event, or of both, if the caller is to be told.
+    #[inline]
     fn stamp(&self) -> Option<Clock> {
-        let Received::Way(way) = &self.clock else {
-            return None;
-        };
-        if !self.identity.answers {
-            return None;
+        match self.clock.as_deref() {
+            Some(Received::Way(way)) if self.identity.answers => self.stamp_of(way),
+            _ => None,
         }
-        let known = Known {
-            tick: if self.ended { 2 } else { 1 },
-            ended: self.ended,
-            ..Known::default()
-        };
+    }
+
+    fn stamp_of(&self, way: &Way) -> Option<Clock> {
         let towline = &self.identity.towline;
-        let header = way.header(&known, towline.settings().limits.header_bytes_max);
+        let tick = if self.ended { 2 } else { 1 };
+        let header_bytes_max = towline.settings().limits.header_bytes_max;
+        let header = way.plain_header(tick, self.ended, header_bytes_max);
         towline.sendable(header).map(|(clock, _)| clock)
     }
 
     /// As [`Context::end`], where nobody observes.
+    #[inline]
     pub(crate) fn end(&mut self) -> Option<Clock> {
         if std::mem::replace(&mut self.ended, true) {
             return None;
@@ -86,11 +73,27 @@ impl Seed {
         self.stamp()
     }
 
+    /// The context of a strand that starts now.
+    pub(crate) fn start(self) -> Context {
+        let (strand, vector) = begin(self.clock);
+        Context::start(self.identity, strand, vector)
+    }
+
+    /// The context of a strand that was counted already.
     pub(crate) fn into_context(self) -> Context {
-        let (mut strand, vector) = self.clock.begin();
+        let (mut strand, vector) = begin(self.clock);
         if self.ended {
             strand.end();
         }
         Context::of(self.identity, strand, vector)
+    }
+}
+
+/// The strand that begins, and the vector that it remembers.
+fn begin(clock: Option<Box<Received>>) -> (Begun, Option<ClockV1>) {
+    match clock.map(|clock| *clock) {
+        None => (Begun::first(), None),
+        Some(Received::Way(way)) => (way.into(), None),
+        Some(Received::Vector(vector)) => (Begun::first(), Some(vector)),
     }
 }

@@ -178,16 +178,53 @@ impl Way {
         };
         write::hop_tail(&mut text, known, marks);
         let own = u32::try_from(known.forks.flying_count()).unwrap_or(u32::MAX);
-        let facts = Facts {
+        Clock::from_parts(text, self.facts(own, self.is_flat(known)))
+    }
+
+    /// As [`header`](Self::header), of a strand that did nothing but tick, and perhaps end: nearly
+    /// every answer. The text alone is made; 60 ns less than with what is known of no forks.
+    pub(crate) fn plain_header(
+        &self,
+        tick: u32,
+        ended: bool,
+        header_bytes_max: usize,
+    ) -> Result<(Clock, bool), CutError> {
+        let marks = [(self.detached, ";d"), (self.gap, ";g"), (ended, ";e")];
+        let marks = marks
+            .into_iter()
+            .filter_map(|(set, mark)| set.then_some(mark));
+        let bytes =
+            self.text.len() + write::digits(tick) + marks.clone().map(str::len).sum::<usize>();
+        let limits = Limits::DEFAULT;
+        let fits = bytes <= header_bytes_max
+            && self.hops <= limits.levels_max
+            && self.forks_above <= limits.forks_max
+            && self.as_received;
+        if !fits {
+            let known = Known {
+                tick,
+                ended,
+                ..Known::default()
+            };
+            return self.header(&known, header_bytes_max);
+        }
+        let mut text = String::with_capacity(bytes);
+        text.push_str(&self.text);
+        write::number(&mut text, tick);
+        text.extend(marks);
+        Ok((Clock::from_parts(text, self.facts(0, true)), false))
+    }
+
+    fn facts(&self, own_forks: u32, within_limits: bool) -> Facts {
+        Facts {
             trace: self.trace,
             first_nonce: self.first_nonce,
             hops: self.hops,
-            forks: self.forks_above.saturating_add(own),
+            forks: self.forks_above.saturating_add(own_forks),
             last_at: self.own_at,
             lone_call: None,
-            within_limits: self.is_flat(known),
-        };
-        Clock::from_parts(text, facts)
+            within_limits,
+        }
     }
 
     /// As [`Strand::header`], of the strand that has this way.

@@ -73,18 +73,21 @@ impl Towline {
     }
 
     /// What was decided.
+    #[inline]
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
     /// What has been counted so far.
+    #[inline]
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.0.counters
     }
 
     /// Whether it does anything at all.
+    #[inline]
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         !self.0.settings.disabled

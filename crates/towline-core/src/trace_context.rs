@@ -9,7 +9,9 @@ use std::fmt;
 use std::str;
 use std::sync::Arc;
 
-use crate::id::{SpanId, TraceFlags, TraceId, decode_hex, encode_hex};
+use crate::headers::Single;
+use crate::hex;
+use crate::id::{SpanId, TraceFlags, TraceId};
 
 /// The key of our own member of `tracestate`.
 const OWN_KEY: &str = "towline";
@@ -91,7 +93,15 @@ pub fn read<'a>(
     traceparents: impl IntoIterator<Item = &'a [u8]>,
     tracestates: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Incoming<'a>, TraceparentError> {
-    let (trace_id, parent_id, flags) = read_traceparent(traceparents)?;
+    read_of(traceparents.into_iter().collect(), tracestates)
+}
+
+/// As [`read`].
+pub(crate) fn read_of<'a>(
+    traceparent: Single<'a>,
+    tracestates: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Incoming<'a>, TraceparentError> {
+    let (trace_id, parent_id, flags) = read_traceparent(traceparent)?;
     let (tracestate, own, tracestate_dropped) = match read_tracestate(tracestates) {
         Ok((tracestate, own)) => (tracestate, own, None),
         Err(why) => (Tracestate::default(), None, Some(why)),
@@ -109,16 +119,14 @@ pub fn read<'a>(
     })
 }
 
-type Ids = (TraceId, SpanId, TraceFlags);
+pub(crate) type Ids = (TraceId, SpanId, TraceFlags);
 
-fn read_traceparent<'a>(
-    fields: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<Ids, TraceparentError> {
-    let mut fields = fields.into_iter();
-    let field = fields.next().ok_or(TraceparentError::Absent)?;
-    if fields.next().is_some() {
-        return Err(TraceparentError::Duplicate);
-    }
+pub(crate) fn read_traceparent(field: Single<'_>) -> Result<Ids, TraceparentError> {
+    let field = match field {
+        Single::Absent => return Err(TraceparentError::Absent),
+        Single::Several => return Err(TraceparentError::Duplicate),
+        Single::One(field) => field,
+    };
     let text = trim_blanks(field);
     let ids = parse_traceparent(text);
     // Several fields that were joined on the way. What was read out of 55 bytes has no comma.
@@ -132,13 +140,11 @@ fn parse_traceparent(text: &[u8]) -> Result<Ids, TraceparentError> {
     let (ids, more) = text
         .split_first_chunk::<TRACEPARENT_BYTES>()
         .ok_or(TraceparentError::Malformed)?;
-    if [ids[2], ids[35], ids[52]] != [b'-'; 3] {
-        return Err(TraceparentError::Malformed);
-    }
-    let [version] = decode_hex(&ids[..2]).ok_or(TraceparentError::Malformed)?;
-    let trace_id = decode_hex(&ids[3..35]).ok_or(TraceparentError::Malformed)?;
-    let parent_id = decode_hex(&ids[36..52]).ok_or(TraceparentError::Malformed)?;
-    let [flags] = decode_hex(&ids[53..]).ok_or(TraceparentError::Malformed)?;
+    let parts = split(ids).ok_or(TraceparentError::Malformed)?;
+    let version = hex::read2(parts.version).ok_or(TraceparentError::Malformed)?;
+    let trace_id = hex::read32(parts.trace_id).ok_or(TraceparentError::Malformed)?;
+    let parent_id = hex::read16(parts.parent_id).ok_or(TraceparentError::Malformed)?;
+    let flags = hex::read2(parts.flags).ok_or(TraceparentError::Malformed)?;
     let well_formed = match (version, more) {
         (0xff, _) => false,
         (_, []) => true,
@@ -149,9 +155,35 @@ fn parse_traceparent(text: &[u8]) -> Result<Ids, TraceparentError> {
     if !well_formed {
         return Err(TraceparentError::Malformed);
     }
-    let trace_id = TraceId::from_bytes(trace_id).ok_or(TraceparentError::ZeroId)?;
-    let parent_id = SpanId::from_bytes(parent_id).ok_or(TraceparentError::ZeroId)?;
+    let trace_id = TraceId::from_number(trace_id);
+    let parent_id = SpanId::from_bytes(parent_id.to_be_bytes());
+    let (Some(trace_id), Some(parent_id)) = (trace_id, parent_id) else {
+        return Err(TraceparentError::ZeroId);
+    };
     Ok((trace_id, parent_id, TraceFlags::from_bits_truncate(flags)))
+}
+
+/// The parts of a `traceparent` that stand between its dashes.
+struct Parts<'a> {
+    version: &'a [u8; 2],
+    trace_id: &'a [u8; 32],
+    parent_id: &'a [u8; 16],
+    flags: &'a [u8; 2],
+}
+
+/// None where a dash is not in its place. All lengths are known when compiled: nothing else is
+/// looked at.
+fn split(ids: &[u8; TRACEPARENT_BYTES]) -> Option<Parts<'_>> {
+    let (version, rest) = ids.split_first_chunk()?;
+    let (trace_id, rest) = rest.strip_prefix(b"-")?.split_first_chunk()?;
+    let (parent_id, rest) = rest.strip_prefix(b"-")?.split_first_chunk()?;
+    let flags = rest.strip_prefix(b"-")?.first_chunk()?;
+    Some(Parts {
+        version,
+        trace_id,
+        parent_id,
+        flags,
+    })
 }
 
 fn read_tracestate<'a>(
@@ -180,7 +212,7 @@ fn read_tracestate<'a>(
     if member_count > MEMBERS_MAX {
         return Err(TracestateError::TooManyMembers);
     }
-    let others = (!others.is_empty()).then(|| Arc::from(others));
+    let others = (!others.is_empty()).then(|| Arc::new(others));
     Ok((Tracestate { others }, own))
 }
 
@@ -233,15 +265,19 @@ fn trim_blanks(mut text: &[u8]) -> &[u8] {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tracestate {
-    /// Never an empty text.
-    others: Option<Arc<str>>,
+    /// Never an empty text. One word wide: it moves with every request, which seldom has any.
+    others: Option<Arc<String>>,
 }
 
 impl Tracestate {
     /// The list as it is sent when we have nothing to add; empty if there are no members.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.others.as_deref().unwrap_or_default()
+        self.others().unwrap_or_default()
+    }
+
+    fn others(&self) -> Option<&str> {
+        self.others.as_deref().map(String::as_str)
     }
 
     /// Are there no members of others?
@@ -265,7 +301,7 @@ impl Tracestate {
     /// ```
     #[must_use]
     pub fn with_own(&self, own: Option<&str>) -> Option<Cow<'_, str>> {
-        match (own.filter(|own| self.fits(own)), self.others.as_deref()) {
+        match (own.filter(|own| self.fits(own)), self.others()) {
             (None, others) => others.map(Cow::Borrowed),
             (Some(own), None) => Some(Cow::Owned([OWN_KEY, "=", own].concat())),
             (Some(own), Some(others)) => {
@@ -291,7 +327,7 @@ impl Tracestate {
             let other_count = 1 + others.bytes().filter(|&byte| byte == b',').count();
             other_count < MEMBERS_MAX && own_bytes + 1 + others.len() <= LIST_BYTES_MAX
         };
-        is_value(own.as_bytes()) && self.others.as_deref().is_none_or(fits_beside)
+        is_value(own.as_bytes()) && self.others().is_none_or(fits_beside)
     }
 }
 
@@ -311,15 +347,24 @@ impl Tracestate {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Traceparent([u8; TRACEPARENT_BYTES]);
 
+/// Writes two digits for each byte, four bytes at a time.
+fn spell(digits: &mut [u8], bytes: &[u8]) {
+    for (digits, bytes) in digits.chunks_exact_mut(8).zip(bytes.chunks_exact(4)) {
+        if let Some(bytes) = bytes.first_chunk() {
+            digits.copy_from_slice(&hex::write8(u32::from_be_bytes(*bytes)));
+        }
+    }
+}
+
 impl Traceparent {
     /// The text for a call in this trace; `span_id`: the client span of the attempt.
     #[must_use]
     pub fn new(trace_id: TraceId, span_id: SpanId, flags: TraceFlags) -> Self {
-        let mut text = [b'-'; TRACEPARENT_BYTES];
-        encode_hex(&[0], &mut text[..2]);
-        encode_hex(&trace_id.to_bytes(), &mut text[3..35]);
-        encode_hex(&span_id.to_bytes(), &mut text[36..52]);
-        encode_hex(&[flags.bits()], &mut text[53..]);
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let (trace_id, span_id) = (trace_id.to_bytes(), span_id.to_bytes());
+        spell(&mut text[3..35], &trace_id);
+        spell(&mut text[36..52], &span_id);
+        text[54] = b'0' + flags.bits();
         Self(text)
     }
 
@@ -456,7 +501,7 @@ mod tests {
     #[test]
     fn our_member_fits_up_to_512_bytes_and_32_members() {
         let others = |list: &str| Tracestate {
-            others: Some(Arc::from(list)),
+            others: Some(Arc::new(list.to_owned())),
         };
         let long = |len: usize| {
             format!(

@@ -5,7 +5,7 @@ use super::known::{Forks, Known};
 use super::label;
 use super::ranges::Range;
 use crate::Limits;
-use crate::id::decode_hex;
+use crate::hex;
 
 /// The highest tick.
 pub(crate) const TICK_MAX: u32 = i32::MAX as u32;
@@ -110,7 +110,10 @@ impl<'a> Reader<'a> {
     /// Reads the version; `text` has no blanks around it.
     pub(crate) fn new(text: &'a [u8], limits: Limits) -> Result<Self, ClockError> {
         let rest = text.strip_prefix(b"v2;t=").ok_or(ClockError::Version)?;
-        let trace = rest.get(..8).and_then(hex8).ok_or(ClockError::Version)?;
+        let trace = rest
+            .first_chunk()
+            .and_then(hex::read8)
+            .ok_or(ClockError::Version)?;
         Ok(Self {
             text,
             at: 13,
@@ -360,6 +363,11 @@ impl<'a> Reader<'a> {
     #[inline]
     fn separator(&mut self) -> Result<(), ClockError> {
         let start = self.at;
+        if self.skip(b", ") && !matches!(self.peek(), Some(b' ' | b'\t')) {
+            // As it is written.
+            return Ok(());
+        }
+        self.at = start;
         self.blanks();
         if !self.skip(b",") {
             return Err(self.malformed());
@@ -376,36 +384,47 @@ impl<'a> Reader<'a> {
     }
 
     /// The label up to `end`, which is taken too.
+    #[inline]
     fn label(&mut self, end: u8) -> Result<&'a [u8], ClockError> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|&byte| !label::is_plain(byte));
+        let (raw, rest) = rest.split_at(length.unwrap_or(rest.len()));
+        match rest.first() {
+            Some(&byte) if byte == end => {
+                self.at += raw.len() + 1;
+                Ok(raw)
+            }
+            Some(b'%') => self.escaped_label(end),
+            _ => {
+                self.at += raw.len();
+                Err(self.malformed())
+            }
+        }
+    }
+
+    #[cold]
+    fn escaped_label(&mut self, end: u8) -> Result<&'a [u8], ClockError> {
         let start = self.at;
         let rest = self.text.get(start..).unwrap_or_default();
-        let mut length = rest
-            .iter()
-            .take_while(|&&byte| label::is_plain(byte))
-            .count();
-        let escaped = rest.get(length) == Some(&b'%');
-        if escaped {
-            let is_label = |byte: u8| label::is_plain(byte) || byte == b'%';
-            length = rest.iter().take_while(|&&byte| is_label(byte)).count();
-        }
+        let is_label = |byte: &u8| label::is_plain(*byte) || *byte == b'%';
+        let length = rest.iter().take_while(|byte| is_label(byte)).count();
         self.at += length;
         if self.peek() != Some(end) {
             return Err(self.malformed());
         }
         self.at += 1;
         let raw = rest.get(..length).unwrap_or_default();
-        if escaped {
-            let label = label::unquote(raw).ok_or(ClockError::Malformed { at: start })?;
-            let mut again = String::with_capacity(raw.len());
-            label::quote_into(&mut again, &label);
-            self.canonical &= again.as_bytes() == raw;
-        }
+        let label = label::unquote(raw).ok_or(ClockError::Malformed { at: start })?;
+        let mut again = String::with_capacity(raw.len());
+        label::quote_into(&mut again, &label);
+        self.canonical &= again.as_bytes() == raw;
         Ok(raw)
     }
 
     fn nonce(&mut self) -> Result<u32, ClockError> {
-        let nonce = self.text.get(self.at..self.at + 8).and_then(hex8);
-        let nonce = nonce.ok_or(self.malformed())?;
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let nonce = rest.first_chunk().and_then(hex::read8);
+        let nonce = nonce.ok_or_else(|| self.malformed())?;
         self.at += 8;
         Ok(nonce)
     }
@@ -458,9 +477,4 @@ impl<'a> Reader<'a> {
     fn malformed(&self) -> ClockError {
         ClockError::Malformed { at: self.at }
     }
-}
-
-/// Eight lower-case hex digits.
-fn hex8(digits: &[u8]) -> Option<u32> {
-    decode_hex(digits).map(u32::from_be_bytes)
 }

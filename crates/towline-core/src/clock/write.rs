@@ -2,7 +2,7 @@
 
 use super::known::{Attached, Forks, Known};
 use super::ranges::Range;
-use crate::id::encode_hex;
+use crate::hex;
 
 /// Appends a number in decimal.
 pub(crate) fn number(out: &mut String, value: u32) {
@@ -20,9 +20,7 @@ pub(crate) fn digits(value: u32) -> usize {
 
 /// Appends eight lower-case hex digits.
 pub(crate) fn hex8(out: &mut String, value: u32) {
-    let mut digits = [0; 8];
-    encode_hex(&value.to_be_bytes(), &mut digits);
-    out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+    out.push_str(std::str::from_utf8(&hex::write8(value)).unwrap_or_default());
 }
 
 /// The marks of a hop beside its forks.

@@ -59,8 +59,10 @@ fn may_be_shared<B>(response: &Response<B>) -> bool {
                 name.eq_ignore_ascii_case(b"public") || name.eq_ignore_ascii_case(b"s-maxage")
             })
     };
+    // An answer has few fields: to walk over them costs less than one look-up.
+    let mut fields = response.headers().iter();
     response.status() == StatusCode::NOT_MODIFIED
-        || response.headers().get_all(CACHE_CONTROL).iter().any(shared)
+        || fields.any(|(name, value)| name == CACHE_CONTROL && shared(value))
 }
 
 pub(super) fn put(headers: &mut HeaderMap, clock: Clock) {

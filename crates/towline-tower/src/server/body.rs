@@ -54,7 +54,9 @@ impl<B: Body> Body for ResponseBody<B> {
         let Some(scope) = this.scope else {
             return this.inner.poll_frame(polling);
         };
-        let frame = scope.run(|| this.inner.as_mut().poll_frame(polling));
+        let entered = scope.enter();
+        let frame = this.inner.as_mut().poll_frame(polling);
+        drop(entered);
         let outcome = match &frame {
             Poll::Pending => return frame,
             Poll::Ready(Some(Err(_))) => Outcome::Error,

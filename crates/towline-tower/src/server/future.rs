@@ -40,7 +40,10 @@ where
             let response = ready!(this.inner.poll(polling));
             return Poll::Ready(response.map(|response| response.map(ResponseBody::untouched)));
         };
-        let result = ready!(scope.run(|| this.inner.poll(polling)));
+        let entered = scope.enter();
+        let polled = this.inner.poll(polling);
+        drop(entered);
+        let result = ready!(polled);
         Poll::Ready(match (result, this.scope.take()) {
             (Ok(mut response), Some(mut scope)) => {
                 let end_to_come = answer(scope.slot(), &mut response);

@@ -68,7 +68,9 @@ where
         match self.begin(&request) {
             None => ResponseFuture::new(self.inner.call(request), None),
             Some(mut scope) => {
-                let inner = scope.run(|| self.inner.call(request));
+                let entered = scope.enter();
+                let inner = self.inner.call(request);
+                drop(entered);
                 ResponseFuture::new(inner, Some(scope))
             }
         }
