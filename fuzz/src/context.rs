@@ -331,7 +331,7 @@ impl Handling<'_> {
             return;
         };
         let states = call.tracestate().map(str::as_bytes);
-        let incoming = read([parent.as_bytes()], states).expect("written by us");
+        let incoming = read([&parent.as_bytes()[..]], states).expect("written by us");
         assert_eq!(incoming.context.trace_id, caller.trace_id());
         assert_eq!(incoming.context.parent_id, call.span_id());
         assert_eq!(incoming.context.flags, caller.flags());
@@ -368,8 +368,10 @@ impl Handling<'_> {
     }
 
     fn arrives(&self, call: &towline_core::Call, sent: Option<&Clock>) -> Context {
+        let traceparent = call.traceparent();
+        let traceparent = traceparent.as_ref().map(towline_core::Traceparent::as_str);
         let fields = [
-            (TRACEPARENT, call.traceparent()),
+            (TRACEPARENT, traceparent),
             (TRACESTATE, call.tracestate()),
             (RACEWAY_CLOCK, call.clock()),
         ];

@@ -37,7 +37,7 @@ impl Outbound {
         Self {
             traceparent: call
                 .as_ref()
-                .and_then(|call| call.traceparent().map(str::to_owned)),
+                .and_then(|call| call.traceparent().map(|value| value.to_string())),
             clock: call
                 .as_ref()
                 .and_then(|call| call.clock().map(str::to_owned)),

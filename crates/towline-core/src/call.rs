@@ -1,11 +1,14 @@
 //! One attempt of one outgoing call.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
 use crate::clock::Clock;
 use crate::context::Context;
-use crate::headers::{Field, Headers};
+#[cfg(feature = "http")]
+use crate::headers;
+use crate::headers::{Field, Headers, Single};
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
 use crate::strand::Fork;
 use crate::trace_context::Traceparent;
@@ -21,7 +24,7 @@ use crate::{ClockMode, SpanId, StrandError, Towline};
 ///
 /// let towline = Towline::new(Config::new().service_name("shop").instance("1"));
 /// let mut call = towline.call("stock.internal");
-/// assert!(call.traceparent().is_some_and(|value| value.len() == 55));
+/// assert!(call.traceparent().is_some_and(|value| value.as_str().len() == 55));
 /// assert!(call.clock().is_some_and(|value| value.starts_with("v2;t=")));
 /// // Send it, and hand over the `raceway-clock` fields of the answer.
 /// call.answered(200, []);
@@ -33,8 +36,8 @@ pub struct Call {
     context: Context,
     host: Option<Box<str>>,
     span_id: SpanId,
-    traceparent: Option<Traceparent>,
-    tracestate: Option<Box<str>>,
+    traced: bool,
+    tracestate: Option<String>,
     clock: Sent,
     stage: Stage,
 }
@@ -45,7 +48,9 @@ enum Sent {
     /// A fork, which the answer closes. `cut`: the text says less than the strand knew.
     Fork {
         tick: u32,
-        clock: Clock,
+        text: Box<str>,
+        /// How many forks the text names.
+        forks: u32,
         cut: bool,
     },
     /// A per-service vector; nothing comes back.
@@ -69,13 +74,17 @@ impl Towline {
             self.dropped(Reason::ContextNone);
             Context::root(self, Kind::Client)
         });
-        self.call_from(&context, host)
+        self.begin_call(context, host)
     }
 
     /// Begins one attempt of a call from `context`, by the settings of this instance.
     pub fn call_from(&self, context: &Context, host: &str) -> Call {
+        self.begin_call(context.clone(), host)
+    }
+
+    fn begin_call(&self, context: Context, host: &str) -> Call {
         let settings = self.settings();
-        let context = context.live();
+        let context = context.into_live();
         let span_id = SpanId::random();
         let traced = settings.traceparent_to.allows(host);
         let clock = if traced && self.may_carry_clock(host) {
@@ -84,19 +93,14 @@ impl Towline {
             context.tick();
             Sent::Nothing
         };
-        let (mut traceparent, mut tracestate) = (None, None);
-        if traced {
-            let (trace_id, flags) = (context.trace_id(), context.flags());
-            traceparent = Some(Traceparent::new(trace_id, span_id, flags));
-            tracestate = self.tracestate(&context, &clock);
-        }
+        let tracestate = traced.then(|| self.tracestate(&context, &clock)).flatten();
         let call = Call {
             towline: self.clone(),
             context,
             // Only observers want to know.
             host: (!settings.observers.is_empty()).then(|| host.into()),
             span_id,
-            traceparent,
+            traced,
             tracestate,
             clock,
             stage: Stage::Sent,
@@ -109,25 +113,27 @@ impl Towline {
     /// [injected](Call::inject) into them. None where the request is to pass as it is: this
     /// instance is disabled, or an outer middleware has made the attempt's span already.
     pub fn attempt<H: Headers + ?Sized>(&self, headers: &H, host: &str) -> Option<Call> {
-        let outer = headers.fields(Field::Traceparent).any(is_under_way);
+        let outer = ATTEMPT.get().is_some_and(|span_id| {
+            let mut traceparents = headers.fields(Field::Traceparent);
+            traceparents.any(|traceparent| is_of_span(traceparent, span_id))
+        });
         (!outer && self.is_enabled()).then(|| self.call(host))
     }
 
     /// The members of others, and ours in front where it goes with a clock and fits.
-    fn tracestate(&self, context: &Context, clock: &Sent) -> Option<Box<str>> {
+    fn tracestate(&self, context: &Context, clock: &Sent) -> Option<String> {
         let others = context.tracestate();
-        let own = match clock {
-            Sent::Fork { clock, .. } if self.settings().tracestate => {
-                let own = clock.to_tracestate().filter(|own| others.fits(own));
-                if own.is_none() {
-                    self.dropped(Reason::TracestateTooLong);
-                }
-                own
-            }
-            _ => None,
+        let Sent::Fork { text, .. } = clock else {
+            return others.with_own(None).map(Cow::into_owned);
         };
-        let value = others.with_own(own.as_deref())?;
-        Some(value.into_owned().into_boxed_str())
+        if !self.settings().tracestate {
+            return others.with_own(None).map(Cow::into_owned);
+        }
+        let (list, fits) = others.with_clock(text);
+        if !fits {
+            self.dropped(Reason::TracestateTooLong);
+        }
+        list
     }
 }
 
@@ -168,7 +174,12 @@ fn send_fork(towline: &Towline, context: &Context) -> Sent {
         Some((tick, header))
     });
     match towline.sendable(header) {
-        Some((clock, cut)) => Sent::Fork { tick, clock, cut },
+        Some((clock, cut)) => Sent::Fork {
+            tick,
+            forks: clock.facts.forks,
+            text: clock.into_string().into_boxed_str(),
+            cut,
+        },
         None => Sent::Nothing,
     }
 }
@@ -206,8 +217,10 @@ impl Call {
 
     /// The header `traceparent`. None where the host is not to have it.
     #[must_use]
-    pub fn traceparent(&self) -> Option<&str> {
-        self.traceparent.as_ref().map(Traceparent::as_str)
+    pub fn traceparent(&self) -> Option<Traceparent> {
+        let (trace_id, flags) = (self.context.trace_id(), self.context.flags());
+        self.traced
+            .then(|| Traceparent::new(trace_id, self.span_id, flags))
     }
 
     /// The header `tracestate`. None where there is none to send.
@@ -221,7 +234,7 @@ impl Call {
     pub fn clock(&self) -> Option<&str> {
         match &self.clock {
             Sent::Nothing => None,
-            Sent::Fork { clock, .. } => Some(clock.as_str()),
+            Sent::Fork { text, .. } => Some(text),
             Sent::Vector(header) => Some(header),
         }
     }
@@ -230,18 +243,22 @@ impl Call {
     /// that is there twice would end the trace at the callee.
     #[cfg(feature = "http")]
     pub fn inject(&self, headers: &mut http::HeaderMap) {
-        let fields = [
-            (Field::Traceparent, self.traceparent()),
-            (Field::Tracestate, self.tracestate()),
-            (Field::RacewayClock, self.clock()),
-        ];
-        for (field, value) in fields {
-            let name = field.header_name();
-            match value.and_then(|value| http::HeaderValue::from_str(value).ok()) {
-                Some(value) => drop(headers.insert(name, value)),
-                None => drop(headers.remove(name)),
-            }
-        }
+        // A request has few fields: to walk over them costs less than one look-up.
+        let has_ours = headers.read().next().is_some();
+        let mut put = |name: http::HeaderName, value: Option<&str>| match value
+            .and_then(|value| http::HeaderValue::from_str(value).ok())
+        {
+            Some(value) => drop(headers.insert(name, value)),
+            None if has_ours => drop(headers.remove(name)),
+            None => {}
+        };
+        let traceparent = self.traceparent();
+        put(
+            headers::HTTP_TRACEPARENT,
+            traceparent.as_ref().map(Traceparent::as_str),
+        );
+        put(headers::HTTP_TRACESTATE, self.tracestate());
+        put(headers::HTTP_RACEWAY_CLOCK, self.clock());
     }
 
     /// The answer's head is in: its status, and its fields `raceway-clock`, as they came. Whether
@@ -325,24 +342,16 @@ impl Call {
     fn learn<'a>(&self, clocks: impl IntoIterator<Item = &'a [u8]>) -> Result<End, Option<Reason>> {
         let Sent::Fork {
             tick,
-            clock: sent,
+            text,
+            forks,
             cut,
         } = &self.clock
         else {
             return Err(None);
         };
-        let sent_text = (!cut).then(|| sent.as_str());
-        let answer = self.read_answer(clocks).and_then(|answer| {
-            let learnt = self
-                .context
-                .with_strand(|strand| strand.answer(*tick, sent_text, &answer));
-            match learnt {
-                Ok(()) if answer.has_ended() => Ok(End::Came),
-                Ok(()) => Ok(End::ToCome),
-                // After the strand's end, answers change nothing.
-                Err(StrandError::Ended) => Err(None),
-                Err(_) => Err(Some(Reason::AnswerOtherStrand)),
-            }
+        let answer = single(clocks).and_then(|header| {
+            let sent = (!cut).then_some((&**text, *forks));
+            self.join(*tick, sent, header)
         });
         if let Err(Some(_)) = answer {
             self.lose();
@@ -350,20 +359,36 @@ impl Call {
         answer
     }
 
-    fn read_answer<'a>(
+    /// Merges the answer's clock. `Err(None)`: after the strand's end, answers change nothing.
+    /// `sent`: what went with the call, if it was not cut, and how many forks it named.
+    fn join(
         &self,
-        clocks: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Clock, Option<Reason>> {
-        let mut clocks = clocks.into_iter();
-        let Some(header) = clocks.next() else {
-            return Err(Some(Reason::AnswerAbsent));
+        tick: u32,
+        sent: Option<(&str, u32)>,
+        header: &[u8],
+    ) -> Result<End, Option<Reason>> {
+        let limits = self.towline.settings().limits;
+        let plain = sent.and_then(|(sent, forks)| {
+            self.context
+                .with_strand(|strand| strand.plain_answer(tick, sent, forks, header, limits))
+        });
+        let learnt = match plain {
+            Some(learnt) => learnt,
+            None => {
+                let trace = self.context.trace_id().low32();
+                let answer = Clock::read(header, limits, Some(trace))
+                    .map_err(|error| Some(Reason::of_answer(error)))?;
+                self.context
+                    .with_strand(|strand| strand.answer(tick, sent.map(|(sent, _)| sent), &answer))
+                    .map(|()| answer.has_ended())
+            }
         };
-        if clocks.next().is_some() {
-            return Err(Some(Reason::AnswerDuplicate));
+        match learnt {
+            Ok(true) => Ok(End::Came),
+            Ok(false) => Ok(End::ToCome),
+            Err(StrandError::Ended) => Err(None),
+            Err(_) => Err(Some(Reason::AnswerOtherStrand)),
         }
-        let trace = self.context.trace_id().low32();
-        Clock::read(header, self.towline.settings().limits, Some(trace))
-            .map_err(|error| Some(Reason::of_answer(error)))
     }
 
     fn lose(&self) {
@@ -395,6 +420,15 @@ impl Call {
             None => observer.on_call_sent(&event),
             Some(_) => observer.on_call_answered(&event),
         });
+    }
+}
+
+/// The only field of an answer.
+fn single<'a>(clocks: impl IntoIterator<Item = &'a [u8]>) -> Result<&'a [u8], Option<Reason>> {
+    match clocks.into_iter().collect() {
+        Single::Absent => Err(Some(Reason::AnswerAbsent)),
+        Single::Several => Err(Some(Reason::AnswerDuplicate)),
+        Single::One(header) => Ok(header),
     }
 }
 
@@ -446,12 +480,10 @@ pub struct Attempt {
     outer: Option<SpanId>,
 }
 
-/// Whether the request with this `traceparent` is the attempt that is under way: an outer middleware
-/// has made its span, and the inner one has to step aside.
-fn is_under_way(traceparent: &[u8]) -> bool {
-    ATTEMPT
-        .get()
-        .is_some_and(|span_id| traceparent.get(36..52) == Some(span_id.to_string().as_bytes()))
+/// Whether the request with this `traceparent` is the attempt of this span: if that is under way,
+/// an outer middleware has made it, and the inner one has to step aside.
+fn is_of_span(traceparent: &[u8], span_id: SpanId) -> bool {
+    traceparent.get(36..52) == Some(span_id.to_string().as_bytes())
 }
 
 impl Drop for Attempt {

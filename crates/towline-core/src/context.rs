@@ -336,16 +336,22 @@ impl Context {
 
     /// The context that acts: this one, or the work after its answer.
     pub(crate) fn live(&self) -> Self {
+        self.clone().into_live()
+    }
+
+    /// As [`live`](Self::live).
+    pub(crate) fn into_live(self) -> Self {
         let after = {
             let mut state = self.state();
             if !state.strand.has_ended() {
-                return self.clone();
+                drop(state);
+                return self;
             }
             let after = state.after.clone();
             after.ok_or_else(|| state.strand.strand(self.identity()).clock())
         };
         match after {
-            Ok(after) => after.live(),
+            Ok(after) => after.into_live(),
             Err(end) => {
                 let child = self.child(&end);
                 // Two threads may have come here at once: the first one's strand is the one.
@@ -356,23 +362,28 @@ impl Context {
 
     /// A local event whose stamp nobody asks for.
     pub(crate) fn tick(&self) {
+        if self.state().strand.event() {
+            return;
+        }
         let mut context = self.live();
         while !context.state().strand.event() {
             // It has ended in between.
-            context = context.live();
+            context = context.into_live();
         }
     }
 
     /// Does something with the live strand.
     pub(crate) fn act<T>(&self, act: impl Fn(&mut Strand) -> Option<T>) -> T {
+        if let Some(done) = self.with_strand(&act) {
+            return done;
+        }
         let mut context = self.live();
         loop {
-            let done = context.with_strand(&act);
-            match done {
-                Some(done) => return done,
-                // It has ended in between.
-                None => context = context.live(),
+            if let Some(done) = context.with_strand(&act) {
+                return done;
             }
+            // It has ended in between.
+            context = context.into_live();
         }
     }
 

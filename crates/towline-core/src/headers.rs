@@ -118,17 +118,19 @@ impl Field {
     }
 
     /// The header's name; made when compiled, for making one reads its bytes.
-    pub(crate) fn header_name(self) -> &'static http::HeaderName {
-        static NAMES: [http::HeaderName; 3] = [
-            http::HeaderName::from_static(TRACEPARENT),
-            http::HeaderName::from_static(TRACESTATE),
-            http::HeaderName::from_static(RACEWAY_CLOCK),
-        ];
-        let [traceparent, tracestate, clock] = &NAMES;
+    const fn header_name(self) -> http::HeaderName {
         match self {
-            Self::Traceparent => traceparent,
-            Self::Tracestate => tracestate,
-            Self::RacewayClock => clock,
+            Self::Traceparent => HTTP_TRACEPARENT,
+            Self::Tracestate => HTTP_TRACESTATE,
+            Self::RacewayClock => HTTP_RACEWAY_CLOCK,
         }
     }
 }
+
+#[cfg(feature = "http")]
+pub(crate) const HTTP_TRACEPARENT: http::HeaderName = http::HeaderName::from_static(TRACEPARENT);
+#[cfg(feature = "http")]
+pub(crate) const HTTP_TRACESTATE: http::HeaderName = http::HeaderName::from_static(TRACESTATE);
+#[cfg(feature = "http")]
+pub(crate) const HTTP_RACEWAY_CLOCK: http::HeaderName =
+    http::HeaderName::from_static(RACEWAY_CLOCK);

@@ -119,6 +119,9 @@ impl HostList {
     /// Allocates nothing, and looks up nothing: a name is judged as a name.
     #[must_use]
     pub fn allows(&self, host: &str) -> bool {
+        if self.rules.contains(&Rule::Any) {
+            return true;
+        }
         let host = Host::parse(host);
         self.rules.iter().any(|rule| rule.fits(host))
     }
@@ -198,6 +201,10 @@ enum Host<'a> {
 
 impl<'a> Host<'a> {
     fn parse(text: &'a str) -> Option<Self> {
+        // Nearly all calls go to a name without a port: that is looked at once.
+        if is_name(text) {
+            return Some(Self::Name(text));
+        }
         if let Some(bracketed) = text.strip_prefix('[') {
             let (address, port) = bracketed.split_once(']')?;
             return Self::ipv6(address)
@@ -209,10 +216,12 @@ impl<'a> Host<'a> {
             None => text,
         };
         let host = host.strip_suffix('.').unwrap_or(host);
-        match host.parse() {
-            Ok(address) => Some(Self::Address(IpAddr::V4(address))),
-            Err(_) => is_name(host).then_some(Self::Name(host)),
+        if is_name(host) {
+            return Some(Self::Name(host));
         }
+        host.parse()
+            .ok()
+            .map(|address| Self::Address(IpAddr::V4(address)))
     }
 
     fn ipv6(text: &str) -> Option<Self> {
@@ -226,14 +235,18 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// One pass over the name: it is judged with every call.
 fn is_name(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    text.split('.').all(is_label) && !text.rsplit('.').next().is_some_and(is_number)
+    let mut label_bytes = 0;
+    for byte in text.bytes() {
+        label_bytes = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => label_bytes + 1,
+            b'.' if label_bytes > 0 => 0,
+            _ => return false,
+        };
+    }
+    let last = text.get(text.len() - label_bytes..).unwrap_or_default();
+    label_bytes > 0 && !is_number(last)
 }
 
 /// Resolvers take a name whose last label is a number for an IPv4 address in one of its old forms
@@ -253,12 +266,13 @@ fn is_local_address(address: IpAddr) -> bool {
     }
 }
 
-/// Below `.cluster.local` is below `.local`.
+/// One label, or below `.local` (as `.cluster.local` is), `.internal` or `.svc`.
 fn is_local_name(name: &str) -> bool {
-    !name.contains('.')
-        || ["local", "internal", "svc"]
+    name.rsplit_once('.').is_none_or(|(_, last)| {
+        ["local", "internal", "svc"]
             .iter()
-            .any(|suffix| is_or_is_below(name, suffix))
+            .any(|local| last.eq_ignore_ascii_case(local))
+    })
 }
 
 fn is_or_is_below(name: &str, suffix: &str) -> bool {

@@ -63,12 +63,14 @@ impl TraceId {
     /// The id that is this number in hex; none for zero.
     #[inline]
     pub(crate) const fn from_number(number: u128) -> Option<Self> {
-        let (high, low) = ((number >> 64) as u64, number as u64);
+        let [a, b, c, d, e, f, g, h, low @ ..] = number.to_be_bytes();
         if number == 0 {
-            None
-        } else {
-            Some(Self { high, low })
+            return None;
         }
+        Some(Self {
+            high: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            low: u64::from_be_bytes(low),
+        })
     }
 
     const fn number(self) -> u128 {

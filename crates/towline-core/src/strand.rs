@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::Limits;
-use crate::clock::read::{Reader, TICK_MAX};
+use crate::clock::read::{self, Reader, TICK_MAX};
 use crate::clock::tree::{self, Tree};
 use crate::clock::{Clock, CutError, Facts, Forks, Known, Range, Scan, StrandError, write};
 
@@ -345,64 +345,87 @@ impl Strand {
         if answer.facts.hops != self.way.hops + 1 {
             return Err(StrandError::OtherStrand);
         }
-        let callee_at = sent.and_then(|sent| self.answered_at(tick, sent, answer.as_str()));
-        let Some(callee_at) = callee_at else {
-            self.check_callee(tick, answer)?;
-            return self.receive(answer);
-        };
+        let plain = sent.and_then(|sent| {
+            let limits = read::NO_LIMITS;
+            self.plain_answer(tick, sent, 0, answer.as_str().as_bytes(), limits)
+        });
+        match plain {
+            Some(answered) => answered.map(drop),
+            None => {
+                self.check_callee(tick, answer)?;
+                self.receive(answer)
+            }
+        }
+    }
+
+    /// As [`answer`](Self::answer), for a header as it came that says of the caller, to the letter,
+    /// what the call said: then the callee's own word is all that is read, and nothing is copied.
+    /// Whether the callee has ended; none for any other header, which changes nothing. `forks_sent`:
+    /// how many forks the call named.
+    pub(crate) fn plain_answer(
+        &mut self,
+        tick: u32,
+        sent: &str,
+        forks_sent: u32,
+        header: &[u8],
+        limits: Limits,
+    ) -> Option<Result<bool, StrandError>> {
+        if header.len() > limits.header_bytes_max || self.way.hops >= limits.levels_max {
+            return None;
+        }
+        let callee_at = self.answered_at(tick, sent, header)?;
+        // The call itself is not named any more.
+        let forks = forks_sent.saturating_sub(1);
+        let mut reader = Reader::resume(header, callee_at, self.way.hops).within(limits, forks);
+        let callee = reader.member::<Forks>().ok()?;
+        if callee.detached || callee.fork != callee.known.tick || !reader.is_at_end() {
+            return None;
+        }
         if self.known.ended {
-            return Err(StrandError::Ended);
+            return Some(Err(StrandError::Ended));
         }
-        let text = answer.as_str().as_bytes();
-        let callee = Reader::resume(text, callee_at, self.way.hops).member::<Forks>();
-        let callee = callee.map_err(|_| StrandError::OtherStrand)?;
-        if callee.detached {
-            return Err(StrandError::OtherStrand);
-        }
-        let Some(range) = self.known.forks.flying.remove(tick) else {
-            return self.receive(answer);
-        };
+        let range = self.known.forks.flying.remove(tick)?;
+        let ended = callee.known.ended;
         // All that the answer says beside the callee is what the call told it.
         let known = callee.known.with(callee.forks).beside(range);
         if !known.is_complete() {
             self.known.forks.open.insert(tick, known);
         }
-        self.event().map(drop)
+        Some(self.event().map(|_| ended))
     }
 
     /// Where the callee's member begins, if the answer repeats to the letter what the call said.
-    fn answered_at(&self, tick: u32, sent: &str, answer: &str) -> Option<usize> {
+    fn answered_at(&self, tick: u32, sent: &str, answer: &[u8]) -> Option<usize> {
         let said = sent.strip_prefix(self.way.text.as_str())?;
-        let mut rest = answer.strip_prefix(self.way.text.as_str())?;
-        let mut number = String::new();
+        let mut rest = answer.strip_prefix(self.way.text.as_bytes())?;
         let (marks, list) = match said.split_once(";x=\"") {
             Some((marks, list)) => (marks, list.strip_suffix('"')?),
             None => return None,
         };
-        rest = rest.strip_prefix(marks)?;
+        rest = rest.strip_prefix(marks.as_bytes())?;
         // The call's own fork is the last of the list; the callee's clock does not list it.
-        write::number(&mut number, tick);
-        let list = list.strip_suffix(number.as_str())?;
+        let list = list.strip_suffix(itoa::Buffer::new().format(tick))?;
         if list.is_empty() {
-            rest = rest.strip_prefix(", ")?;
+            rest = rest.strip_prefix(b", ")?;
         } else {
-            rest = rest.strip_prefix(";x=\"")?;
+            rest = rest.strip_prefix(b";x=\"")?;
             rest = match (list.strip_suffix(' '), list.strip_suffix('-')) {
-                (Some(list), _) => rest.strip_prefix(list)?,
+                (Some(list), _) => rest.strip_prefix(list.as_bytes())?,
                 (_, Some(range)) => {
-                    number.clear();
-                    write::number(&mut number, tick - 1);
+                    let mut buffer = itoa::Buffer::new();
+                    let number = buffer.format(tick - 1);
                     let first = range.rsplit(' ').next().unwrap_or(range);
                     let head = if first == number {
                         range.strip_suffix(first)?
                     } else {
                         list
                     };
-                    rest.strip_prefix(head)?.strip_prefix(number.as_str())?
+                    rest.strip_prefix(head.as_bytes())?
+                        .strip_prefix(number.as_bytes())?
                 }
                 _ => return None,
             };
-            rest = rest.strip_prefix("\", ")?;
+            rest = rest.strip_prefix(b"\", ")?;
         }
         Some(answer.len() - rest.len())
     }
@@ -605,7 +628,7 @@ mod tests {
                 let mut callee = Strand::start(&clock, &Component::new("b", "1"), tick, false);
                 callee.end().unwrap();
                 let callee = callee.clock();
-                let at = caller.answered_at(tick, clock.as_str(), callee.as_str());
+                let at = caller.answered_at(tick, clock.as_str(), callee.as_str().as_bytes());
                 assert_eq!(at, callee.as_str().rfind("b#1/"), "{clock}");
                 sent.push((tick, clock, callee));
                 for &fork in joined {
@@ -619,7 +642,7 @@ mod tests {
         let tick = caller.send(Fork::Attached).unwrap();
         let other = caller.clock().as_str().replace("b#1", "c#1");
         assert_eq!(
-            caller.answered_at(tick, &other, "v2;t=00000007, b#1/00000001:9"),
+            caller.answered_at(tick, &other, b"v2;t=00000007, b#1/00000001:9"),
             None
         );
     }

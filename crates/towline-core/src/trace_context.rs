@@ -9,6 +9,7 @@ use std::fmt;
 use std::str;
 use std::sync::Arc;
 
+use crate::clock::short;
 use crate::headers::Single;
 use crate::hex;
 use crate::id::{SpanId, TraceFlags, TraceId};
@@ -310,6 +311,22 @@ impl Tracestate {
         }
     }
 
+    /// As [`with_own`](Self::with_own), our member being that of this clock; and whether it is in it.
+    pub(crate) fn with_clock(&self, clock: &str) -> (Option<String>, bool) {
+        let others = self.others().unwrap_or_default();
+        let mut list = [OWN_KEY.as_bytes(), b"="].concat();
+        // The value is made of valid characters: its length alone has to be judged.
+        let is_short = short::shorten(&mut list, clock);
+        if !is_short || !self.leaves_room_for(list.len()) {
+            return (self.others().map(str::to_owned), false);
+        }
+        if !others.is_empty() {
+            list.push(b',');
+            list.extend_from_slice(others.as_bytes());
+        }
+        (String::from_utf8(list).ok(), true)
+    }
+
     /// May our member with the value `own` stand in front of the others? It must be a valid value
     /// (1 to 256 printable ASCII characters without `,` and `=`), and leave the list within 32
     /// members and 512 bytes.
@@ -322,12 +339,15 @@ impl Tracestate {
     /// ```
     #[must_use]
     pub fn fits(&self, own: &str) -> bool {
-        let own_bytes = OWN_KEY.len() + 1 + own.len();
-        let fits_beside = |others: &str| {
+        is_value(own.as_bytes()) && self.leaves_room_for(OWN_KEY.len() + 1 + own.len())
+    }
+
+    /// Whether a member of so many bytes may stand in front of the others.
+    fn leaves_room_for(&self, own_bytes: usize) -> bool {
+        self.others().is_none_or(|others| {
             let other_count = 1 + others.bytes().filter(|&byte| byte == b',').count();
             other_count < MEMBERS_MAX && own_bytes + 1 + others.len() <= LIST_BYTES_MAX
-        };
-        is_value(own.as_bytes()) && self.others().is_none_or(fits_beside)
+        })
     }
 }
 

@@ -235,7 +235,9 @@ impl Clock {
     /// None where it is longer than 256 characters.
     #[must_use]
     pub fn to_tracestate(&self) -> Option<String> {
-        short::shorten(&self.text)
+        let mut value = Vec::new();
+        let fits = short::shorten(&mut value, &self.text);
+        String::from_utf8(value).ok().filter(|_| fits)
     }
 
     /// Reads the value of the `tracestate` member. The labels of its hops are the unknown one, `_#`.

@@ -11,7 +11,7 @@ use crate::hex;
 pub(crate) const TICK_MAX: u32 = i32::MAX as u32;
 
 /// For text of our own, which was checked when it came in.
-const NO_LIMITS: Limits = Limits {
+pub(crate) const NO_LIMITS: Limits = Limits {
     header_bytes_max: usize::MAX,
     levels_max: usize::MAX,
     forks_max: u32::MAX,
@@ -156,6 +156,19 @@ impl<'a> Reader<'a> {
             fork_named: false,
             listed: Listed::default(),
         }
+    }
+
+    /// The same, of text that came from elsewhere; `forks`: how many its ranges name before.
+    pub(crate) fn within(self, limits: Limits, forks: u32) -> Self {
+        Self {
+            limits,
+            forks,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
     }
 
     /// The next hop, or none where the header ends.

@@ -7,22 +7,33 @@ use crate::Limits;
 /// The most characters that the member's value may have.
 pub(crate) const MEMBER_BYTES_MAX: usize = 256;
 
-/// The member's value; none where it is longer than 256.
-pub(crate) fn shorten(header: &str) -> Option<String> {
-    let mut out = String::with_capacity(header.len().min(MEMBER_BYTES_MAX + 1));
-    for member in header.split(", ").skip(1) {
-        let (_, tail) = member.split_once('/')?;
-        if !out.is_empty() {
-            out.push('/');
+/// Appends the member's value; whether it is at most 256 characters long.
+pub(crate) fn shorten(out: &mut Vec<u8>, header: &str) -> bool {
+    let members = header.split_once(", ").map_or("", |(_, members)| members);
+    let start = out.len();
+    let mut end = start;
+    out.resize(start + members.len(), 0);
+    let mut bytes = members.bytes();
+    // A label ends with a slash, its member with a comma.
+    while bytes.by_ref().any(|byte| byte == b'/') {
+        for byte in bytes.by_ref() {
+            if let Some(place) = out.get_mut(end) {
+                *place = byte;
+            }
+            if byte == b',' {
+                break;
+            }
+            // Written, and overwritten by the next if it is no part of the value: a third of the
+            // time that a branch takes, which is foreseen badly.
+            end += usize::from(!matches!(byte, b';' | b'=' | b'"'));
         }
-        for piece in tail.split([';', '=', '"']) {
-            out.push_str(piece);
+        if let Some(place) = out.get_mut(end) {
+            *place = b'/';
         }
-        if out.len() > MEMBER_BYTES_MAX {
-            return None;
-        }
+        end += 1;
     }
-    Some(out)
+    out.truncate(end.saturating_sub(1).max(start));
+    out.len() - start <= MEMBER_BYTES_MAX
 }
 
 /// The clock that a member's value stands for. Its labels are the unknown one, `_#`.

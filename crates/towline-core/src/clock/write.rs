@@ -6,11 +6,7 @@ use crate::hex;
 
 /// Appends a number in decimal.
 pub(crate) fn number(out: &mut String, value: u32) {
-    let (rest, digit) = (value / 10, value % 10);
-    if rest > 0 {
-        number(out, rest);
-    }
-    out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 /// How many digits a number has in decimal.
