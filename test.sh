@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the checks: all parts, or those that are named. Ends with "N passed, N failed".
 #   ./test.sh [--without rust,typescript,python,go] [PART…]
-# Parts: lint vectors unit packages patterns faults load fuzz
+# Parts: lint vectors unit packages benches patterns faults load fuzz
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-all=(lint vectors unit packages patterns faults load fuzz)
+all=(lint vectors unit packages benches patterns faults load fuzz)
 without="," parts=()
 while (($#)); do
   case $1 in
@@ -81,6 +81,12 @@ part_unit() {
 part_packages() {
   step rust "rust: packages" ./crates/packages.sh
   for language in typescript python go; do step $language "$language: packages" sdk $language packages; done
+}
+
+part_benches() {
+  for language in rust typescript python go; do
+    step $language "$language: benchmark's outputs" "./benches/$language/run.sh" --quick
+  done
 }
 
 part_patterns() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the Go SDK against bare net/http and OpenTelemetry, and writes RESULTS.md: run.sh [--quick]
+# Measures the Go SDK against bare net/http and OpenTelemetry, and prints a section of ../RESULTS.md: run.sh [--quick]
 # --quick: Towline alone, a little; fails for a wrong output or more allocations than allocations.txt has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -12,7 +12,7 @@ case ${1:-} in
     ;;
   "")
     (cd otel && go build -o ../.build/otel .)
-    exec .build/otel -out RESULTS.md
+    exec .build/otel
     ;;
   *)
     echo "run.sh: '$1' is not --quick" >&2

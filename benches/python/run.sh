@@ -2,7 +2,7 @@
 # What Towline for Python costs, beside OpenTelemetry's instrumentation.
 #   run.sh [--quick | TABLE...]
 # --quick: Towline's variants alone, checked; their times are printed and never a failure. The rivals are not installed.
-# TABLE: flask, asgi, requests, httpx, codecs, loopback. A run of all of them writes RESULTS.md.
+# TABLE: flask, asgi, requests, httpx, codecs, loopback. A run of all of them is a section of ../RESULTS.md.
 set -eu
 cd "$(dirname "$0")"
 command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.10 or later" >&2; exit 3; }

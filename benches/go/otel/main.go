@@ -3,7 +3,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -21,15 +20,11 @@ func main() {
 }
 
 func run() error {
-	out := flag.String("out", "", "writes a report to this file")
 	all := slices.Concat(cases.All(), rivals())
 	results, effort, err := measure.Run(all, measure.Effort{Rounds: 9, Batches: 4, Batch: 50 * time.Millisecond, Calls: 4096})
 	if err != nil {
 		return err
 	}
-	fmt.Print(measure.Table(results))
-	if *out == "" {
-		return nil
-	}
-	return os.WriteFile(*out, []byte(report(results, effort)), 0o644)
+	fmt.Print(report(results, effort))
+	return nil
 }

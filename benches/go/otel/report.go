@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bufio"
 	_ "embed" // floor.md
 	"fmt"
-	"os"
-	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"towline.invalid/benches/go/measure"
 )
 
-const method = `## Method
+const method = `### Method
 
 Each case runs in processes of its own, one for each round; in a round all cases come one after the other (A B C … A B C …). Each process first checks for all 512 sets of headers that the right header comes out, warms up, and measures %d batches of about %d ms. The number is the CPU time of the whole process (getrusage, user and system), so that the garbage collector and OpenTelemetry's batch processor are in it, with one processor (GOMAXPROCS=1) and a yield after every 64 operations, so that neither works beside the loop or falls behind. Minimum and median are over the batches of all rounds. "To opentelemetry" is the ratio of what a case adds to what OpenTelemetry's instrumentation adds over bare, by the minima.
 
@@ -31,40 +27,17 @@ OpenTelemetry is otelhttp with the SDK, AlwaysSample or NeverSample, a batch pro
 //go:embed floor.md
 var floor string
 
-// report is RESULTS.md.
+// report is a section of ../../RESULTS.md.
 func report(results []measure.Result, effort measure.Effort) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# Go: the cost of a request and of a call\n\n")
+	fmt.Fprintf(&out, "## Go\n\n")
 	fmt.Fprintf(&out, "Over bare net/http, beside OpenTelemetry's instrumentation. All times are nanoseconds of CPU time for one operation.\n\n")
-	fmt.Fprintf(&out, "    ./run.sh   # %s, %d rounds\n\n", time.Now().UTC().Format(time.DateOnly), effort.Rounds)
-	fmt.Fprintf(&out, "%s, %d processors, %s %s; %s %s/%s; %s\n\n", cpu(), runtime.NumCPU(), kernel("-s"), kernel("-r"),
+	fmt.Fprintf(&out, "%d rounds; %s %s/%s; %s\n\n", effort.Rounds,
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(rivalVersions(), ", "))
 	out.WriteString(measure.Table(results))
 	fmt.Fprintf(&out, method, effort.Batches, effort.Batch.Milliseconds(), effort.Calls)
 	out.WriteString(floor)
 	return out.String()
-}
-
-func cpu() string {
-	file, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return "unknown processor"
-	}
-	defer func() { _ = file.Close() }()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if key, value, _ := strings.Cut(lines.Text(), ":"); strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown processor"
-}
-
-func kernel(what string) string {
-	out, err := exec.Command("uname", what).Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
 }
 
 func rivalVersions() []string {

@@ -7,10 +7,8 @@ import os
 import platform
 import subprocess
 import sys
-from datetime import date
-from pathlib import Path
 
-from bench.report import Table, Timed, page
+from bench.report import Table, Timed, head, method
 
 _CLOCKS = tuple(f"towline, {hops} hops" for hops in (1, 4, 16))
 _RIVALS = ("otel", "otel, sampling off")
@@ -100,27 +98,11 @@ def full(table: str) -> Table:
     return Table(table, [Timed(process.name, process.timed) for process in processes])
 
 
-def machine() -> str:
-    """On what it ran."""
-    cpu = next(
-        (line.split(": ")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor(),
-    )
-    versions = [
-        f"{name} {importlib.metadata.version(name)}"
-        for name in ("flask", "requests", "httpx", "waitress", "opentelemetry-sdk", "opentelemetry-instrumentation")
-    ]
-    return (
-        f"{cpu}, {os.cpu_count()} cores, Linux {platform.release()}, "
-        f"{platform.python_implementation()} {platform.python_version()}, {', '.join(versions)}"
-    )
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
+def versions() -> str:
+    """What was measured."""
+    packages = ("flask", "requests", "httpx", "waitress", "opentelemetry-sdk", "opentelemetry-instrumentation")
+    named = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    return f"{platform.python_implementation()} {platform.python_version()}, {', '.join(named)}"
 
 
 def main() -> None:
@@ -131,12 +113,13 @@ def main() -> None:
     if unknown and not is_quick:
         print(f"no table {unknown[0]!r}: {', '.join(VARIANTS)}", file=sys.stderr)
         sys.exit(2)
-    tables = []
-    for name in VARIANTS if is_quick or not words else words:
-        tables.append(quick(name) if is_quick else full(name))
-        print(tables[-1].markdown(), flush=True)
     if not words:
-        (Path(__file__).parent.parent / "RESULTS.md").write_text(page(tables, machine(), date.today(), ROUNDS))
+        print(head(versions()), flush=True)
+    for name in VARIANTS if is_quick or not words else words:
+        table = quick(name) if is_quick else full(name)
+        print(table.markdown(), flush=True)
+    if not words:
+        print(method(ROUNDS))
 
 
 if __name__ == "__main__":

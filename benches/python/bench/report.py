@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from statistics import median
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ added over bare as a part of what OpenTelemetry's instrumentation adds with ever
 same where it samples none. The target is at most 0.50 of the former, clock included."""
 
 METHOD = """\
-## Method
+### Method
 
 - Each variant is a process of its own and first checks what comes out: the handler's next `traceparent`, the answer's
   clock, the call's fields. A wrong one ends the run. Then {rounds} rounds are timed, after one that warms up, in turn
@@ -59,7 +58,7 @@ class Table(NamedTuple):
         """A heading and a table."""
         head = ["", "minimum", "median", "over bare", "of OpenTelemetry", "sampling off"]
         columns = 4 if self.name == "codecs" or len(self.timed[0].rounds) == 1 else 6
-        lines = [f"## {TITLES[self.name]}", "", _line(head[:columns]), _line(["---"] + ["--:"] * (columns - 1))]
+        lines = [f"### {TITLES[self.name]}", "", _line(head[:columns]), _line(["---"] + ["--:"] * (columns - 1))]
         bare = self.timed[0].least
         for one in self.timed:
             over = one.least - bare
@@ -83,7 +82,11 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def page(tables: list[Table], machine: str, day: date, rounds: int) -> str:
-    """RESULTS.md."""
-    head = f"# What Towline for Python costs\n\n`benches/python/run.sh`, {day}. {machine}.\n\n{NOTE}\n"
-    return "\n".join([head, *(table.markdown() for table in tables), METHOD.format(rounds=rounds)])
+def head(versions: str) -> str:
+    """What stands above the tables of a full run."""
+    return f"## Python\n\n{versions}.\n\n{NOTE}\n"
+
+
+def method(rounds: int) -> str:
+    """What stands below them."""
+    return METHOD.format(rounds=rounds)

@@ -94,7 +94,7 @@ impl Headers for http::HeaderMap {
     #[inline]
     fn read(&self) -> impl Iterator<Item = (Field, &[u8])> {
         self.iter()
-            .filter_map(|(name, value)| Some((Field::of(name.as_str())?, value.as_bytes())))
+            .filter_map(|(name, value)| Some((Field::of(name)?, value.as_bytes())))
     }
 
     fn fields(&self, field: Field) -> impl Iterator<Item = &[u8]> {
@@ -106,15 +106,11 @@ impl Headers for http::HeaderMap {
 
 #[cfg(feature = "http")]
 impl Field {
-    /// The header of that name, in lower case.
     #[inline]
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            TRACEPARENT => Some(Self::Traceparent),
-            TRACESTATE => Some(Self::Tracestate),
-            RACEWAY_CLOCK => Some(Self::RacewayClock),
-            _ => None,
-        }
+    fn of(name: &http::HeaderName) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|field| *name == field.header_name())
     }
 
     /// The header's name; made when compiled, for making one reads its bytes.
