@@ -7,5 +7,6 @@ made=$(mktemp -d)
 trap 'rm -r "$made"' EXIT
 python3 make_vectors.py 1 "$made"
 python3 make_context_vectors.py 1 "$made"
+python3 make_carrier_vectors.py 1 "$made"
 diff -r "$made" vectors
 python3 simulate.py 5
