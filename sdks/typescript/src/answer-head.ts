@@ -1,99 +1,112 @@
 import type { ServerResponse } from "node:http";
-import { addFields, keepsHead, writtenHead } from "./head-text.js";
+import { type HeldResponse, withFields, withoutField } from "./head-text.js";
 import type { Served } from "./served.js";
 
-/** The methods of a response that make its head leave. */
+/** The methods of a response that write its head and end it. */
 interface Methods {
 	writeHead(...args: unknown[]): unknown;
-	write(...args: unknown[]): unknown;
 	end(...args: unknown[]): unknown;
-	flushHeaders(): unknown;
 }
 
 /** A directive that lets a shared cache keep a response (RFC 9111, 3). */
 const SHARED = /\b(?:public|s-maxage)\b/i;
+const SHARED_LINE = /\r\ncache-control:[^\r]*\b(?:public|s-maxage)\b/;
 
 /**
  * Puts the strand's clock on the head of a response, and ends the strand when
  * its body ends.
  *
- * The end's stamp needs the body's length, and Node sends a head with the first
- * of the body: so a head that the handler wrote by itself (`writeHead`) is
- * completed when it leaves, not when it is written.
+ * Node calls `writeHead` for every head, also for one that the handler does not
+ * write by itself; where it does so in `end`, that is all that there is to it.
+ * Otherwise the head is held as text, and completed when it leaves: the end's
+ * stamp needs to know whether all of the body is there.
+ *
+ * In Express each property that is put on a response costs 3 µs, and each that
+ * is read about 0.3 µs: it sets the prototype of every response, whose hidden
+ * class then is its own. So one method is taken over, others only where they
+ * are needed; with `write`, `end` and `flushHeaders` as well it was 12 µs more.
  *
  * Source: strand-clocks.md, "Answer"; api.md, "Server side", 4.
  */
 export class AnswerHead {
-	private readonly original: Methods;
 	/** The handler is in `end`: all of the body is there. */
 	private isEnding = false;
-	/** The handler is in `write` or `flushHeaders`. */
-	private isLeaving = false;
-	/** The head was written by the handler, and has not left. */
-	private isHeld = false;
 	private isStamped = false;
+	/** `end` is taken over. */
+	private endsHere = false;
 	/** The head had a clock without the end's mark, which a trailer can bring. */
 	private owesEnd = false;
 
 	private constructor(
 		private readonly res: ServerResponse,
 		private readonly served: Served,
-	) {
-		const methods = res as unknown as Methods;
-		const { writeHead, write, end, flushHeaders } = methods;
-		this.original = { writeHead, write, end, flushHeaders };
-		methods.writeHead = (...args) => this.writeHead(args);
-		methods.write = (...args) => this.leave("write", args);
-		methods.flushHeaders = () => this.leave("flushHeaders", []);
-		methods.end = (...args) => this.end(args);
-	}
+	) {}
 
 	/** Takes over what makes the head of `res` leave. */
 	static attach(res: ServerResponse, served: Served): void {
-		new AnswerHead(res, served);
-	}
-
-	private writeHead(args: unknown[]): unknown {
-		const isWritten = !this.isStamped && !this.isEnding && !this.isLeaving;
-		if (isWritten && keepsHead(this.res)) {
-			const result = this.call("writeHead", args);
-			this.isHeld = true;
+		const head = new AnswerHead(res, served);
+		const methods = res as unknown as Methods;
+		const { writeHead } = methods;
+		const isHeld = "_header" in res;
+		methods.writeHead = (...args) => {
+			if (head.isStamped) return writeHead.apply(res, args);
+			if (head.leavesNow(isHeld, args)) {
+				head.stampUnwritten(Number(args[0]));
+				return writeHead.apply(res, args);
+			}
+			const result = writeHead.apply(res, args);
+			if (isHeld) head.hold();
 			return result;
-		}
-		// Where a head cannot be held, fields of its own may decide who keeps it.
-		if (!this.isStamped && args.length < 2)
-			this.stampUnwritten(Number(args[0]));
-		const result = this.call("writeHead", args);
-		this.announceTrailer();
-		return result;
+		};
+		// Who compresses the body ends it by the method that was there before.
+		if (served.owesTrailer || !isHeld) head.takeOverEnd();
 	}
 
-	private leave(name: "write" | "flushHeaders", args: unknown[]): unknown {
-		this.isLeaving = true;
-		try {
-			this.stampHeld();
-			return this.call(name, args);
-		} finally {
-			this.isLeaving = false;
-		}
+	/** Where a head cannot be held, fields of its own may decide who keeps it. */
+	private leavesNow(isHeld: boolean, args: readonly unknown[]): boolean {
+		const res: HeldResponse = this.res;
+		// The length is there when Node writes the head in `end`.
+		if (isHeld) return typeof res._contentLength === "number";
+		return args.length < 2;
 	}
 
-	private end(args: unknown[]): unknown {
-		this.isEnding = true;
-		try {
+	/** The head was written, and leaves with the first of the body. */
+	private hold(): void {
+		this.takeOverEnd();
+		const res: HeldResponse = this.res;
+		const send = res._send;
+		if (send === undefined) return;
+		res._send = (...args) => {
+			res._send = send;
 			this.stampHeld();
+			return send.apply(res, args);
+		};
+	}
+
+	private takeOverEnd(): void {
+		if (this.endsHere) return;
+		this.endsHere = true;
+		const methods = this.res as unknown as Methods;
+		const { end } = methods;
+		methods.end = (...args) => {
+			this.isEnding = true;
 			if (this.isStamped) this.endBody();
-			return this.call("end", args);
-		} finally {
-			this.isEnding = false;
-		}
+			return end.apply(this.res, args);
+		};
 	}
 
 	/** The head is about to be written and to leave. */
 	private stampUnwritten(status: number): void {
-		const { res } = this;
 		this.isStamped = true;
-		const isWhole = this.isEnding || res.hasHeader("content-length");
+		const res: HeldResponse = this.res;
+		const isWhole =
+			this.isEnding ||
+			typeof res._contentLength === "number" ||
+			res.hasHeader("content-length");
+		if (isWhole && !this.served.hasFields) {
+			this.served.context.end();
+			return;
+		}
 		const isShared =
 			status === 304 || SHARED.test(String(res.getHeader("cache-control")));
 		for (const [name, value] of this.fields(isWhole, isShared)) {
@@ -102,17 +115,25 @@ export class AnswerHead {
 		}
 	}
 
-	/** The head that the handler wrote is about to leave. */
+	/** The head that was held is about to leave. */
 	private stampHeld(): void {
-		if (!this.isHeld || this.isStamped) return;
 		this.isStamped = true;
-		const head = writtenHead(this.res);
-		const isWhole = this.isEnding || head.includes("\r\ncontent-length:");
-		const isShared =
-			this.res.statusCode === 304 ||
-			/\r\ncache-control:[^\r]*\b(?:public|s-maxage)\b/.test(head);
-		addFields(this.res, this.fields(isWhole, isShared));
-		this.announceTrailer();
+		const res: HeldResponse = this.res;
+		const { _header: head } = res;
+		if (typeof head !== "string") return;
+		const lower = head.toLowerCase();
+		const isWhole = this.isEnding || lower.includes("\r\ncontent-length:");
+		const isShared = res.statusCode === 304 || SHARED_LINE.test(lower);
+		const fields = this.fields(isWhole, isShared);
+		if (this.owesEnd && res.chunkedEncoding) {
+			fields.push(["Trailer", "raceway-clock"]);
+		}
+		if (fields.length === 0) return;
+		// One that the handler passes on from an answer of its own is not ours.
+		const own = lower.includes("\r\nraceway-clock:")
+			? withoutField(head, "raceway-clock")
+			: head;
+		res._header = withFields(own, fields);
 	}
 
 	private fields(isWhole: boolean, isShared: boolean) {
@@ -122,20 +143,11 @@ export class AnswerHead {
 		return fields;
 	}
 
-	private announceTrailer(): void {
-		if (!this.owesEnd || !this.res.chunkedEncoding) return;
-		addFields(this.res, [["Trailer", "raceway-clock"]]);
-	}
-
 	/** A body whose length was not known has ended. */
 	private endBody(): void {
 		this.served.context.end();
 		if (!this.owesEnd || !this.res.chunkedEncoding) return;
 		this.owesEnd = false;
 		this.res.addTrailers(Object.fromEntries(this.served.clockFields()));
-	}
-
-	private call(name: keyof Methods, args: unknown[]): unknown {
-		return this.original[name].apply(this.res, args as []);
 	}
 }

@@ -1,31 +1,29 @@
 import type { ServerResponse } from "node:http";
+import type { Field } from "./served.js";
 
-/** Where Node keeps a head that was written and has not left: text that ends with an empty line. */
-interface Written {
+/** What Node's responses keep of a head that has not left. */
+export interface HeldResponse extends ServerResponse {
+	/** The head that was written: text that ends with an empty line. */
 	_header?: unknown;
+	/** The length of a body that was given to `end` as a whole, before its head was written. */
+	_contentLength?: unknown;
+	/** Sends the head with the first of the body. */
+	_send?(...args: unknown[]): unknown;
 }
 
-const END = "\r\n\r\n";
+const LINE_END = "\r\n";
 
-/** Does this response keep its head as text until the first of the body? */
-export function keepsHead(res: ServerResponse): boolean {
-	return "_header" in res;
+/** A head with more fields. */
+export function withFields(head: string, fields: readonly Field[]): string {
+	let out = head.slice(0, -LINE_END.length);
+	for (const [name, value] of fields) out += `${name}: ${value}${LINE_END}`;
+	return out + LINE_END;
 }
 
-/** The head that was written and has not left, in lower case. */
-export function writtenHead(res: ServerResponse): string {
-	const { _header: text } = res as Written;
-	return typeof text === "string" ? text.toLowerCase() : "";
-}
-
-/** Adds header fields to a head that was written and has not left. */
-export function addFields(
-	res: ServerResponse,
-	fields: readonly (readonly [name: string, value: string])[],
-): void {
-	const written = res as Written;
-	const { _header: text } = written;
-	if (typeof text !== "string" || !text.endsWith(END)) return;
-	const lines = fields.map(([name, value]) => `\r\n${name}: ${value}`);
-	written._header = text.slice(0, -END.length) + lines.join("") + END;
+/** A head without the fields of a name, in lower case. */
+export function withoutField(head: string, name: string): string {
+	return head
+		.split(LINE_END)
+		.filter((line) => !line.toLowerCase().startsWith(`${name}:`))
+		.join(LINE_END);
 }

@@ -11,7 +11,8 @@ export class Served {
 	readonly context: Context;
 	/** The caller gets a clock back. */
 	private readonly isAnswered: boolean;
-	private isTold = false;
+	/** Its end was told. */
+	isTold = false;
 
 	constructor(
 		accepted: Accepted,
@@ -20,6 +21,16 @@ export class Served {
 	) {
 		this.context = accepted.context;
 		this.isAnswered = accepted.isAnswered;
+	}
+
+	/** The caller gets a clock back, and the end of one in a trailer. */
+	get owesTrailer(): boolean {
+		return this.isAnswered && this.readsTrailers;
+	}
+
+	/** There may be something to put on the head of the response. */
+	get hasFields(): boolean {
+		return this.isAnswered || this.context.towline.config.traceResponse;
 	}
 
 	/**

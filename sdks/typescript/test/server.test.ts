@@ -11,6 +11,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import express5 from "express";
 import express4 from "express4";
+import { request as undiciRequest } from "undici";
 import { current, towline, withTowline } from "../src/index.js";
 import {
 	CLOCK,
@@ -50,6 +51,10 @@ const ANSWERS: Record<string, [(res: ServerResponse) => void, RegExp | null]> =
 				res.write("data");
 				res.end("data");
 			},
+			ENDED,
+		],
+		"an answer's clock passed on in writeHead, then end": [
+			(res) => res.writeHead(200, { "Raceway-Clock": CLOCK }).end("data"),
 			ENDED,
 		],
 		"a declared length in writeHead, then pipe": [
@@ -120,13 +125,41 @@ for (const [name, [answer, pattern]] of Object.entries(ANSWERS)) {
 			date: _a,
 			...headers
 		} = Object.fromEntries(response.headers);
-		const { date: _b, ...plainHeaders } = Object.fromEntries(plain.headers);
+		const {
+			"raceway-clock": _other,
+			date: _b,
+			...plainHeaders
+		} = Object.fromEntries(plain.headers);
 		assert.deepEqual(headers, plainHeaders);
 		await until(() => recorder.ended.length === 1);
 		assert.equal(recorder.ended[0]?.outcome, "ok");
 		assert.equal(recorder.ended[0]?.parentId, "b7ad6b7169203331");
 	});
 }
+
+test("http: the end comes in a trailer also where the body is written by methods kept before", async (t) => {
+	const { towline: own } = instance();
+	const url = await listen(
+		t,
+		withTowline((_req, res) => {
+			// As middleware does that compresses.
+			const { write, end } = res;
+			res.end = ((data: string) => {
+				res.writeHead(200);
+				write.call(res, data, "utf8");
+				return end.call(res, undefined, "utf8");
+			}) as typeof res.end;
+			res.end("data");
+		}, own),
+	);
+	const answer = await undiciRequest(url, {
+		headers: { ...SENT, te: "trailers" },
+	});
+	assert.match(lastHop(String(answer.headers["raceway-clock"])), RUNNING);
+	assert.equal(await answer.body.text(), "data");
+	const trailers = answer.trailers as Record<string, string>;
+	assert.match(lastHop(trailers["raceway-clock"]), ENDED);
+});
 
 for (const [version, express] of [
 	["4", express4],
