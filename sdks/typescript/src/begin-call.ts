@@ -38,9 +38,11 @@ export function beginCall(
 ): Call {
 	const from = context.live();
 	const spanId = newSpanId();
-	const { header, fork } = chooseClock(towline, from, host, spanId, options);
+	const allowed = towline.decide(host);
+	const isOpen = allowed.clock && !options.withoutClock;
+	const { header, fork } = chooseClock(towline, from, host, spanId, isOpen);
 	const headers: CallHeaders = {};
-	if (towline.decide(host).traceparent) {
+	if (allowed.traceparent) {
 		headers.traceparent = writeTraceparent(from.traceId, spanId, from.flags);
 		const list = chooseTracestate(towline, from, fork);
 		if (list !== undefined) headers.tracestate = list;
@@ -56,12 +58,11 @@ function chooseClock(
 	from: Context,
 	host: string,
 	spanId: string,
-	options: CallOptions,
+	isAllowed: boolean,
 ): ChosenClock {
 	const isOn = towline.config.clock !== "off";
-	const isWithheld = options.withoutClock || !towline.decide(host).clock;
-	if (isOn && isWithheld) towline.withheld(host);
-	if (!isOn || isWithheld) {
+	if (isOn && !isAllowed) towline.withheld(host);
+	if (!isOn || !isAllowed) {
 		from.strand.advance();
 		return NO_CLOCK;
 	}

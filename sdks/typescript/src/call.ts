@@ -12,6 +12,8 @@ export const HEADER_NAMES: ReadonlySet<string> = new Set([
 	"raceway-clock",
 ]);
 
+const NO_CLOCKS: readonly string[] = [];
+
 /** The headers of a call, lower-case names; only those that are sent. */
 export interface CallHeaders {
 	traceparent?: string;
@@ -81,7 +83,7 @@ export class Call {
 	): void {
 		if (this.state !== "sent") return;
 		this.handBack();
-		this.state = this.take(clocks ?? []);
+		this.state = this.take(clocks ?? NO_CLOCKS);
 		const isLost = this.state === "lost";
 		if (isLost && this.fork) this.context.strand.lost(this.fork.tick);
 		this.tell(isLost ? "lost" : "ok", status);
@@ -95,7 +97,7 @@ export class Call {
 	 */
 	bodyEnded(trailer?: string | readonly string[] | null): void {
 		if (this.state !== "open") return;
-		this.state = this.take(trailer ?? [], true);
+		this.state = this.take(trailer ?? NO_CLOCKS, true);
 		if (this.state !== "answered" && this.fork) {
 			this.state = "answered";
 			this.context.strand.lost(this.fork.tick);
@@ -139,14 +141,14 @@ export class Call {
 		isTrailer = false,
 	): "answered" | "open" | "lost" {
 		if (this.fork === undefined) return "lost"; // none was asked for
-		const [clock, ...more] = typeof clocks === "string" ? [clocks] : clocks;
+		const clock = typeof clocks === "string" ? clocks : clocks[0];
 		if (clock === undefined) {
 			if (!isTrailer) this.towline.dropped("answer", "absent");
 			return "lost";
 		}
 		const { limits } = this.towline.config;
 		const read =
-			more.length > 0
+			clock !== clocks && clocks.length > 1
 				? "duplicate"
 				: this.context.strand.receiveAnswer(this.fork, clock, limits);
 		if (typeof read === "boolean") return read ? "answered" : "open";
@@ -178,8 +180,12 @@ export class Call {
  * Has a wrapper above begun the attempt that carries this `traceparent`? Then
  * it has its span. Once: what comes again is a retry below that wrapper. (A
  * server in the same process that passes the header on has a trace of its own.)
+ *
+ * @param find looks for it; not asked where no attempt waits.
  */
-export function isHandedOver(traceparent: string | undefined): boolean {
+export function isHandedOver(find: () => string | undefined): boolean {
+	if (shared.attempts.size === 0) return false;
+	const traceparent = find();
 	if (traceparent === undefined || !shared.attempts.has(traceparent)) {
 		return false;
 	}

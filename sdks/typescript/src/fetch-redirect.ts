@@ -3,6 +3,9 @@ import type { FetchHeaders } from "./client-headers.js";
 /** Redirects that one call follows, as browsers do. */
 const REDIRECTS_MAX = 20;
 
+/** What answers a redirect. */
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
 /** Header fields that describe a body, and go with it. */
 const BODY_FIELDS: readonly string[] = [
 	"content-encoding",
@@ -37,10 +40,8 @@ export type Replay = () => Promise<FetchBody | null>;
 
 /** Is this an answer that `fetch` would follow? */
 export function isRedirect(response: Response): boolean {
-	const { status } = response;
 	return (
-		[301, 302, 303, 307, 308].includes(status) &&
-		response.headers.has("location")
+		REDIRECTS.includes(response.status) && response.headers.has("location")
 	);
 }
 

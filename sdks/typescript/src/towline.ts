@@ -149,6 +149,7 @@ export class Towline {
 	/** @internal Counts, and tells the observers. */
 	dropped<What extends DropWhat>(what: What, reason: DropReasons[What]): void {
 		this.counters.onDropped(what, reason);
+		if (!this.isObserved) return;
 		this.tell((observer) => observer.onDropped?.(what, reason));
 	}
 

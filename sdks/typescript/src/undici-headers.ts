@@ -1,4 +1,4 @@
-import { HEADER_NAMES } from "./call.js";
+import { type CallHeaders, HEADER_NAMES } from "./call.js";
 
 type Value = string | string[] | number | undefined;
 
@@ -10,41 +10,75 @@ export type UndiciHeaders =
 	| null
 	| undefined;
 
-/** The value of a field; undefined where there is none. */
-export function fieldOf(
-	headers: UndiciHeaders,
-	wanted: string,
-): string | undefined {
-	for (const [name, value] of pairsOf(headers)) {
-		if (name.toLowerCase() === wanted && value !== undefined) {
-			return String(value);
+/** The `traceparent` that headers have already; undefined where they have none. */
+export function traceparentIn(headers: UndiciHeaders): string | undefined {
+	let found: string | undefined;
+	each(headers, (name, value) => {
+		if (name.toLowerCase() === "traceparent" && value !== undefined) {
+			found ??= String(value);
 		}
-	}
-	return undefined;
+	});
+	return found;
 }
 
-/** `headers` with `ours` in the place of any that the caller set by hand; a list stays one. */
+/**
+ * `headers` with `ours` in the place of any that the caller set by hand; a list
+ * stays one. Where there is a clock, trailers are asked for, since the callee's
+ * end may come behind the body.
+ */
 export function replaceFields(
 	headers: UndiciHeaders,
-	ours: Readonly<Record<string, string>>,
+	ours: CallHeaders,
 ): UndiciHeaders {
-	const kept = pairsOf(headers).filter(
-		([name]) => !HEADER_NAMES.has(name.toLowerCase()),
-	);
-	const all = [...kept, ...Object.entries(ours)];
-	return Array.isArray(headers) ? all.flat(1) : Object.fromEntries(all);
+	return Array.isArray(headers)
+		? replaced(headers, ours, [], pushField)
+		: replaced(headers, ours, {}, setField);
 }
 
-function pairsOf(headers: UndiciHeaders): (readonly [string, Value])[] {
-	if (!headers) return [];
+function replaced<To>(
+	headers: UndiciHeaders,
+	ours: CallHeaders,
+	to: To,
+	add: (to: To, name: string, value: Value) => void,
+): To {
+	const { traceparent, tracestate, "raceway-clock": clock } = ours;
+	let asks = clock !== undefined;
+	each(headers, (name, value) => {
+		const lower = name.toLowerCase();
+		if (HEADER_NAMES.has(lower)) return;
+		if (lower === "te" && value !== undefined) asks = false;
+		add(to, name, value);
+	});
+	if (traceparent !== undefined) add(to, "traceparent", traceparent);
+	if (tracestate !== undefined) add(to, "tracestate", tracestate);
+	if (clock !== undefined) add(to, "raceway-clock", clock);
+	if (asks) add(to, "te", "trailers");
+	return to;
+}
+
+function pushField(to: Value[], name: string, value: Value): void {
+	to.push(name, value);
+}
+
+function setField(to: Record<string, Value>, name: string, value: Value): void {
+	to[name] = value;
+}
+
+/** Goes through header fields, whichever form they have. */
+function each(
+	headers: UndiciHeaders,
+	visit: (name: string, value: Value) => void,
+): void {
+	if (!headers) return;
 	if (Array.isArray(headers)) {
-		const pairs: [string, Value][] = [];
 		for (let i = 0; i < headers.length; i += 2) {
-			pairs.push([String(headers[i]), headers[i + 1]]);
+			visit(String(headers[i]), headers[i + 1]);
 		}
-		return pairs;
+	} else if (Symbol.iterator in headers) {
+		const pairs = headers as Iterable<readonly [string, Value]>;
+		for (const [name, value] of pairs) visit(name, value);
+	} else {
+		const fields = headers as Readonly<Record<string, Value>>;
+		for (const name of Object.keys(fields)) visit(name, fields[name]);
 	}
-	return Symbol.iterator in headers
-		? [...(headers as Iterable<readonly [string, Value]>)]
-		: Object.entries(headers);
 }

@@ -9,8 +9,8 @@ import { current } from "./current.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
 import { type Handler, observed } from "./undici-handler.js";
 import {
-	fieldOf,
 	replaceFields,
+	traceparentIn,
 	type UndiciHeaders,
 } from "./undici-headers.js";
 
@@ -45,10 +45,10 @@ export function interceptor(
 	const intercept = (dispatch: Dispatch): Dispatch => {
 		const attempt: Dispatch = (options, handler) => {
 			const towline = given ?? current()?.towline ?? Towline.default();
-			const traceparent = fieldOf(options.headers, "traceparent");
-			if (towline.config.disabled || isHandedOver(traceparent)) {
-				return dispatch(options, handler);
-			}
+			const isLeft =
+				towline.config.disabled ||
+				isHandedOver(() => traceparentIn(options.headers));
+			if (isLeft) return dispatch(options, handler);
 			const host = hostOf(options.origin ?? origin);
 			return send(towline, host, dispatch, options, handler);
 		};
@@ -73,12 +73,7 @@ function send(
 	handler: Handler,
 ): boolean {
 	const call = towline.begin(host, {});
-	const fields: Record<string, string> = { ...call.headers };
-	const hasClock = call.headers["raceway-clock"] !== undefined;
-	if (hasClock && fieldOf(options.headers, "te") === undefined) {
-		fields.te = "trailers"; // the callee's end may come behind the body
-	}
-	const headers = replaceFields(options.headers, fields);
+	const headers = replaceFields(options.headers, call.headers);
 	call.handOver();
 	try {
 		return dispatch({ ...options, headers }, observed(handler, call));
@@ -88,9 +83,19 @@ function send(
 	}
 }
 
+/** Origins whose host is remembered. */
+const ORIGINS_MAX = 1024;
+const hosts = new Map<string, string>();
+
 /** Host and port; empty where they are not known. */
 function hostOf(origin: string | URL | undefined): string {
 	if (origin === undefined) return "";
 	if (typeof origin !== "string") return origin.host;
-	return URL.canParse(origin) ? new URL(origin).host : "";
+	let host = hosts.get(origin); // to parse it each time took 2 µs
+	if (host === undefined) {
+		host = URL.canParse(origin) ? new URL(origin).host : "";
+		if (hosts.size >= ORIGINS_MAX) hosts.clear();
+		hosts.set(origin, host);
+	}
+	return host;
 }
