@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Tests the Go SDK and its demo service: test.sh [lint|unit|vectors|packages]..., all of them without words.
+# Tests the Go SDK, its demo service and the proxy that meddles: test.sh [lint|unit|vectors|packages]..., all of them without words.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 service=../../examples/go-service
+proxy=../../examples/proxy
 fuzz_time=${TOWLINE_FUZZ_TIME:-3s}
 export GOFLAGS="${GOFLAGS:-} -mod=readonly"
 
 lint() {
   local unformatted
-  unformatted=$(gofmt -l . "$service")
+  unformatted=$(gofmt -l . "$service" "$proxy")
   [ -z "$unformatted" ] || { echo "not formatted: $unformatted" >&2; return 1; }
   # The SDK depends on the standard library only.
   ! grep -q '^require' go.mod
   mkdir -p .build
   (cd tools && go build -o ../.build/staticcheck honnef.co/go/tools/cmd/staticcheck)
   local here=$PWD folder
-  for folder in . "$service"; do
+  for folder in . "$service" "$proxy"; do
     (cd "$folder" && go vet ./... && "$here/.build/staticcheck" -checks all ./...)
   done
 }
@@ -24,6 +25,7 @@ unit() {
   go test -race -skip '^TestVector' ./...
   "$service/setup.sh"
   (cd "$service" && go test -race -count=1 ./...)
+  (cd "$proxy" && go test -race -count=1 ./...)
   local target
   for target in $(go test -list '^Fuzz' . | grep '^Fuzz'); do
     go test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzz_time" .

@@ -1,0 +1,3 @@
+module towline.invalid/examples/proxy
+
+go 1.24
