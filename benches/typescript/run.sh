@@ -2,7 +2,8 @@
 # What Towline for Node costs, beside OpenTelemetry's instrumentation.
 #   run.sh [--quick | TABLE]
 # --quick: Towline's variants alone, checked and not timed. TABLE: express, http,
-# undici, fetch, codec or loopback alone. A run of all of them writes RESULTS.md.
+# undici, fetch, codec or loopback alone. A run of all of them is a section of
+# ../RESULTS.md.
 # The rivals are the devDependencies, which a quick run does without.
 set -eu
 cd "$(dirname "$0")"
@@ -13,7 +14,7 @@ case ${1:-} in
 	*) echo "no table '$1': express, http, undici, fetch, codec, loopback" >&2; exit 2 ;;
 esac
 
-../../sdks/typescript/build.sh
+../../sdks/typescript/build.sh >&2
 
 # A stamp is the sum of all that the step is made of. What a full run needs does for a quick one.
 sum() { cat "$@" | cksum; }
@@ -25,7 +26,7 @@ case $(cat node_modules/.stamp 2>/dev/null) in
 	*) rm -f node_modules/.stamp ;;
 esac
 if [ ! -e node_modules/.stamp ]; then
-	npm ci $omit --no-audit --no-fund --loglevel=error
+	npm ci $omit --no-audit --no-fund --loglevel=error >&2
 	if [ -n "$omit" ]; then echo "$install quick"; else echo "$install all"; fi >node_modules/.stamp
 fi
 

@@ -106,6 +106,7 @@ fn all(only: &str) -> Result<()> {
     print!("{}", table::tables(&results)?);
     println!("### What is to be reached\n\nOf the least figures.\n");
     print!("{}", targets::table(&results)?);
+    print!("\n{}", include_str!("../floor.md"));
     Ok(())
 }
 

@@ -1,5 +1,3 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { loopback, serveLoopback } from "./loopback";
 import { measure } from "./measure";
 import { results } from "./results";
@@ -8,7 +6,6 @@ import { tables } from "./table";
 import { VARIANTS } from "./variant";
 
 const FULL = { rounds: 7, warm: 6, batches: 8 };
-const FILE = join(__dirname, "..", "RESULTS.md");
 const LOOPBACK = { slices: 7, requests: 600 };
 /** Towline's variants alone, all in this process: nothing is timed. */
 async function quick(): Promise<void> {
@@ -17,7 +14,7 @@ async function quick(): Promise<void> {
 	console.log(`ok: ${own.length} variants gave what they should`);
 }
 
-/** All variants, or those of a table; a run of all of them is recorded, round by round. */
+/** All variants, or those of a table; a run of all of them is a section of ../RESULTS.md. */
 async function full(only: string | undefined): Promise<void> {
 	const isChosen = (table: string) => only === undefined || only === table;
 	const chosen = VARIANTS.filter(({ table }) => isChosen(table));
@@ -25,8 +22,8 @@ async function full(only: string | undefined): Promise<void> {
 	let text = tables(served);
 	for await (const { lines, rounds } of measureAll(chosen, FULL)) {
 		text = tables([...lines, ...served]);
-		const plan = { ...FULL, rounds };
-		if (only === undefined) writeFileSync(FILE, results(text, plan, LOOPBACK));
+		if (only === undefined)
+			text = results(text, { ...FULL, rounds }, LOOPBACK);
 	}
 	console.log(text);
 }

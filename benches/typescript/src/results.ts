@@ -1,26 +1,26 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoopbackPlan } from "./loopback";
-import { machine } from "./machine";
 import type { Plan } from "./runner";
 
 /** What profiles said, by hand. */
 const PROFILE = join(__dirname, "..", "profile.md");
 
-/** What is written beside the tables. */
+function versions(): string {
+	return `${process.version.slice(1)} (V8 ${process.versions.v8})`;
+}
+
+/** A section of ../RESULTS.md: the tables and what is said beside them. */
 export function results(
 	tables: string,
 	{ rounds, warm, batches }: Plan,
 	{ slices, requests }: LoopbackPlan,
 ): string {
-	const day = new Date().toISOString().slice(0, 10);
-	return `# What Towline for Node costs
+	return `## TypeScript
 
 How much does Towline add to a server and a client, and how much is that of what OpenTelemetry's instrumentation adds?
 
-- machine: ${machine()}
-- date: ${day}
-- command: \`benches/typescript/run.sh\`
+- Node: ${versions()}
 - method: CPU time of the whole process, threads of garbage collection and compilation included. Each variant in a process of its own, ${rounds} rounds, variants in turn; in each process ${warm} batches to warm up and ${batches} measured, of 512 different header sets. Each variant checks its output before it is measured. The ratios are those of the least over bare.
 - in process: the server emits its \`request\` with Node's own \`IncomingMessage\` and \`ServerResponse\` over a connection that takes all at once. Making them is part of each variant, bare as well.
 - clients: undici writes to a connection that answers in the same process; the calls are made from handlers of different requests. Making the answer's clock is measured too.
