@@ -84,6 +84,18 @@ pub enum Cause {
     CallsDiffer,
     /// An answer belongs to another request.
     MixedUp,
+    /// More than one `traceparent` arrived.
+    TraceparentDoubled,
+    /// More than one `raceway-clock` arrived.
+    ClockDoubled,
+    /// A service that neither answers with a clock nor says what it saw.
+    NotTowline,
+    /// A service that knows Towline, and does not say what it saw.
+    RecordWithheld,
+    /// What a service says it saw cannot be read.
+    RecordMalformed,
+    /// What a service's callees saw is left out of its record.
+    RecordCut,
 }
 
 impl Cause {
@@ -348,6 +360,46 @@ impl Cause {
                 why: "state is shared between requests that run at the same time",
                 fix: Fix::Text("keep what belongs to a request in its own context"),
             },
+            Self::TraceparentDoubled => Words {
+                code: "TW-P017",
+                headline: "DOUBLED",
+                why: "something adds a second header instead of replacing the first: a proxy or mesh that traces, or a second client middleware",
+                fix: Fix::Text(
+                    "let one of the two write traceparent, and what stands between pass it on as it came",
+                ),
+            },
+            Self::ClockDoubled => Words {
+                code: "TW-P030",
+                headline: "CLOCK DOUBLED",
+                why: "something adds a second header, or sends the one that came along with the new one; both are dropped",
+                fix: Fix::Text("let only the client middleware write raceway-clock"),
+            },
+            Self::NotTowline => Words {
+                code: "TW-P061",
+                headline: "UNKNOWN",
+                why: "neither hop record nor clock came back: no Towline middleware there, a proxy that takes the headers out in both directions, or a host that is not on the allow-list",
+                fix: Fix::Server,
+            },
+            Self::RecordWithheld => Words {
+                code: "TW-P062",
+                headline: "NO RECORD",
+                why: "its clock came back, so it knows Towline: TOWLINE_PROBE is another there, or off, or it sees no loopback peer, or something takes towline-probe or towline-hops out",
+                fix: Fix::Text(
+                    "give all services and the probe the same token in TOWLINE_PROBE, and let towline-probe and towline-hops pass",
+                ),
+            },
+            Self::RecordMalformed => Words {
+                code: "TW-P063",
+                headline: "BAD RECORD",
+                why: "towline-hops is not what spec/edge.md, \"Probe\", says: written by something else, or rewritten on the way",
+                fix: Fix::Text("let towline-hops pass as it is, once"),
+            },
+            Self::RecordCut => Words {
+                code: "TW-P064",
+                headline: "CUT",
+                why: "a hop record is at most 6,000 bytes: of a chain that is longer, or wider, the rest is left out",
+                fix: Fix::Text("probe from one of the services behind this one"),
+            },
         }
     }
 }
@@ -399,7 +451,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const ALL: [Cause; 35] = [
+    const ALL: [Cause; 41] = [
         Cause::NoAnswer,
         Cause::NoReport,
         Cause::TraceparentNotSent,
@@ -435,6 +487,12 @@ mod tests {
         Cause::OrderWrong,
         Cause::CallsDiffer,
         Cause::MixedUp,
+        Cause::TraceparentDoubled,
+        Cause::ClockDoubled,
+        Cause::NotTowline,
+        Cause::RecordWithheld,
+        Cause::RecordMalformed,
+        Cause::RecordCut,
     ];
 
     #[test]

@@ -61,6 +61,14 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The first callee, where it is on the way to one.
+    pub(crate) fn callee(&self) -> Option<usize> {
+        match &self.place {
+            Place::Between { callees, .. } => callees.first().copied(),
+            Place::At(_) => None,
+        }
+    }
+
     /// What follows from it and is no finding of its own: up to eight sentences.
     #[must_use]
     pub fn follows(&self) -> Vec<String> {

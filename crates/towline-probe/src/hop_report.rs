@@ -67,12 +67,12 @@ pub(crate) fn read(answer: &str) -> Result<HopReport<'_>, String> {
     serde_json::from_str(answer).map_err(|error| error.to_string())
 }
 
-fn trace_id<'de, D: Deserializer<'de>>(from: D) -> Result<TraceId, D::Error> {
+pub(crate) fn trace_id<'de, D: Deserializer<'de>>(from: D) -> Result<TraceId, D::Error> {
     let text = String::deserialize(from)?;
     TraceId::parse(text.as_bytes()).ok_or_else(|| not_an_id(32))
 }
 
-fn span_id<'de, D: Deserializer<'de>>(from: D) -> Result<SpanId, D::Error> {
+pub(crate) fn span_id<'de, D: Deserializer<'de>>(from: D) -> Result<SpanId, D::Error> {
     let text = String::deserialize(from)?;
     SpanId::parse(text.as_bytes()).ok_or_else(|| not_an_id(16))
 }
@@ -89,7 +89,7 @@ fn not_an_id<E: serde::de::Error>(digits: usize) -> E {
     ))
 }
 
-fn flags<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+pub(crate) fn flags<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
     let text = String::deserialize(from)?;
     if text.len() != 2 || !text.bytes().all(is_hex) {
         return Err(D::Error::custom("flags are not two hex digits"));

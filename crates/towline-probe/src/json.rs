@@ -68,7 +68,7 @@ fn row(row: &Row) -> Value {
     })
 }
 
-fn cell(cell: Cell) -> Value {
+pub(crate) fn cell(cell: Cell) -> Value {
     cell.state().map_or(
         Value::Null,
         |state| json!({"state": state, "word": cell.to_string()}),

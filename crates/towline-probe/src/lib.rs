@@ -24,23 +24,32 @@
 
 mod cause;
 mod check;
+mod doctor;
 mod finding;
 mod hop_report;
 mod json;
 mod load;
+mod origin;
 mod probe;
 mod report;
 mod row;
 mod seen;
 mod show;
+mod table;
 mod target;
 mod text;
 mod topology;
+mod trail;
 
 pub use cause::Cause;
+pub use doctor::{
+    Ailment, Checkup, Counts, Diagnosis, LockError, Severity, Status, StatusCounters,
+    StatusSettings,
+};
 pub use finding::{Finding, Place};
 pub use load::{Load, Summary};
-pub use probe::{Answer, Ids, Probe};
+pub use origin::Ids;
+pub use probe::{Answer, Probe};
 pub use report::{Outcome, Report};
 pub use row::{Cell, Row};
 pub use show::show;
@@ -49,3 +58,4 @@ pub use text::Charset;
 pub use topology::{
     CALLS_MAX, HOPS_MAX, LEVELS_MAX, Mode, REQUEST_BYTES_MAX, Topology, TopologyError,
 };
+pub use trail::{Stop, Trail, TrailAnswer, TrailReport};

@@ -1,37 +1,13 @@
 //! The request of a probe, and what its answer comes to.
 
 use serde_json::value::RawValue;
-use towline_core::{
-    Clock, Component, Fork, Limits, SpanId, Strand, TraceFlags, TraceId, Traceparent,
-};
+use towline_core::TraceFlags;
 
 use crate::hop_report::{CallReport, Fields, HopReport};
+use crate::origin::{Ids, Origin};
 use crate::report::Report;
 use crate::show::show;
 use crate::topology::Topology;
-
-/// The ids of one probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ids {
-    /// The trace.
-    pub trace: TraceId,
-    /// The prober's own span; its low 32 bits name the first strand.
-    pub span: SpanId,
-    /// The client span of its one call.
-    pub call: SpanId,
-}
-
-impl Ids {
-    /// Ids that nobody else has.
-    #[must_use]
-    pub fn random() -> Self {
-        Self {
-            trace: TraceId::random(),
-            span: SpanId::random(),
-            call: SpanId::random(),
-        }
-    }
-}
 
 /// The answer of hop 1, as it came.
 #[derive(Clone, Debug, Default)]
@@ -48,13 +24,8 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Probe<'a> {
     topology: &'a Topology,
-    ids: Ids,
-    flags: TraceFlags,
+    origin: Origin,
     payload: String,
-    members: Vec<String>,
-    strand: Strand,
-    fork: u32,
-    sent: Fields,
 }
 
 impl<'a> Probe<'a> {
@@ -64,38 +35,10 @@ impl<'a> Probe<'a> {
     /// hop can be asked whether it sent them on.
     #[must_use]
     pub fn new(topology: &'a Topology, ids: Ids, flags: TraceFlags) -> Self {
-        let component = Component::new("towline", "probe");
-        let mut strand = Strand::first(&component, ids.span.low32(), ids.trace.low32());
-        // A strand that has just begun has not ended.
-        let fork = strand.send(Fork::Attached).unwrap_or_default();
-        let clock = strand.clock();
-        let members = vec![
-            format!("probe={}-{}", ids.span, ids.call),
-            format!("probe@other={}/{}", ids.trace, topology.hop_count()),
-        ];
-        let own = clock
-            .to_tracestate()
-            .map(|value| format!("towline={value}"));
-        let list: Vec<&str> = own.iter().chain(&members).map(String::as_str).collect();
-        let sent = Fields {
-            traceparent: Some(
-                Traceparent::new(ids.trace, ids.call, flags)
-                    .as_str()
-                    .to_owned(),
-            ),
-            tracestate: Some(list.join(",")),
-            clock: Some(clock.as_str().to_owned()),
-        };
-        let payload = format!("towline probe {}", ids.trace);
         Self {
             topology,
-            ids,
-            flags,
-            payload,
-            members,
-            strand,
-            fork,
-            sent,
+            origin: Origin::new(ids, flags, topology.hop_count()),
+            payload: format!("towline probe {}", ids.trace),
         }
     }
 
@@ -108,21 +51,8 @@ impl<'a> Probe<'a> {
     /// The header fields to send: four, in lower case.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, &str)> {
-        let Fields {
-            traceparent,
-            tracestate,
-            clock,
-        } = &self.sent;
-        let fields = [
-            ("traceparent", traceparent),
-            ("tracestate", tracestate),
-            ("raceway-clock", clock),
-        ];
-        let sent = fields
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.as_deref()?)));
         std::iter::once(("content-type", "application/json"))
-            .chain(sent)
+            .chain(self.origin.headers())
             .collect()
     }
 
@@ -136,7 +66,7 @@ impl<'a> Probe<'a> {
     /// Checks the answer of hop 1, and all that is in it.
     #[must_use]
     pub fn finish(mut self, answer: &Answer) -> Report {
-        self.join(answer.clock.as_deref());
+        self.origin.join(answer.clock.as_deref());
         let (body, error) = match std::str::from_utf8(&answer.body) {
             Err(_) => (None, Some("the answer is not UTF-8".to_owned())),
             Ok(text) => match serde_json::from_str::<&RawValue>(text) {
@@ -146,8 +76,8 @@ impl<'a> Probe<'a> {
         };
         let call = CallReport {
             url: self.url().to_owned(),
-            span_id: Some(self.ids.call),
-            sent: self.sent.clone(),
+            span_id: Some(self.origin.ids.call),
+            sent: self.origin.sent.clone(),
             status: Some(answer.status),
             answered: Fields {
                 clock: answer.clock.clone(),
@@ -164,8 +94,8 @@ impl<'a> Probe<'a> {
     pub fn failed(self, error: &str) -> Report {
         let call = CallReport {
             url: self.url().to_owned(),
-            span_id: Some(self.ids.call),
-            sent: self.sent.clone(),
+            span_id: Some(self.origin.ids.call),
+            sent: self.origin.sent.clone(),
             status: None,
             answered: Fields::default(),
             answer: None,
@@ -175,41 +105,20 @@ impl<'a> Probe<'a> {
     }
 
     fn report(self, call: CallReport<'_>) -> Report {
+        let Origin { ids, flags, .. } = self.origin;
         let prober = HopReport {
             service: "towline".to_owned(),
             instance: "probe".to_owned(),
             payload: None,
-            trace_id: self.ids.trace,
-            span_id: self.ids.span,
+            trace_id: ids.trace,
+            span_id: ids.span,
             parent_id: None,
-            flags: self.flags.bits(),
+            flags: flags.bits(),
             received: Fields::default(),
-            clock: Some(self.strand.clock().as_str().to_owned()),
+            clock: Some(self.origin.clock().as_str().to_owned()),
             calls: vec![call],
             downstream: None,
         };
-        Report::new(self.topology, prober, self.members, &self.payload)
-    }
-
-    /// What a client does with the clock of an answer (`spec/api.md`, "Client side").
-    fn join(&mut self, clock: Option<&str>) {
-        let read = |text: &str| {
-            Clock::read(
-                text.as_bytes(),
-                Limits::DEFAULT,
-                Some(self.ids.trace.low32()),
-            )
-            .ok()
-        };
-        let joined = clock.and_then(read).is_some_and(|clock| {
-            let ended = clock.hops().last().is_some_and(|hop| hop.known.ended);
-            self.strand
-                .answer(self.fork, self.sent.clock.as_deref(), &clock)
-                .is_ok()
-                && ended
-        });
-        if !joined {
-            self.strand.lost(self.fork);
-        }
+        Report::new(self.topology, prober, self.origin.members, &self.payload)
     }
 }

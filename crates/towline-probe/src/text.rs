@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::finding::Finding;
 use crate::report::{Outcome, Report};
 use crate::row::Row;
+use crate::table::table;
 
 /// Which characters the output may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +50,9 @@ impl Report {
     pub fn text(&self, charset: Charset) -> String {
         let mut out = String::new();
         self.head(&mut out);
-        table(&mut out, &self.rows);
+        let mut lines = vec![HEADS.map(str::to_owned)];
+        lines.extend(self.rows.iter().map(cells));
+        table(&mut out, &lines);
         self.proofs(&mut out);
         for finding in &self.findings {
             write_finding(&mut out, finding);
@@ -124,25 +127,6 @@ const HEADS: [&str; 8] = [
     "clock",
 ];
 
-fn table(out: &mut String, rows: &[Row]) {
-    let mut lines = vec![HEADS.map(str::to_owned)];
-    lines.extend(rows.iter().map(cells));
-    let mut widths = [0; HEADS.len()];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    for line in &lines {
-        let mut text = String::new();
-        for (cell, width) in line.iter().zip(widths) {
-            let _ = write!(text, "{cell:width$}  ");
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
-    }
-}
-
 fn cells(row: &Row) -> [String; HEADS.len()] {
     let flags = row
         .flags
@@ -169,7 +153,7 @@ fn cells(row: &Row) -> [String; HEADS.len()] {
     ]
 }
 
-fn write_finding(out: &mut String, finding: &Finding) {
+pub(crate) fn write_finding(out: &mut String, finding: &Finding) {
     let line = format!("{} {}: {}", finding.cause, finding.place, finding.what);
     let _ = writeln!(out, "{line:<80}  {}", finding.cause.code());
     let _ = writeln!(out, "  why   {}", finding.cause.why());

@@ -7,10 +7,13 @@
     reason = "in tests a panic is the answer, also outside of the test functions"
 )]
 
+mod doctor;
 mod faults;
 mod healthy;
 mod random;
+mod records;
 mod render;
 mod simulation;
 mod strange;
+mod trail;
 mod wire;
