@@ -39,7 +39,7 @@ func main() {
 }
 
 func run() error {
-	tow := towline.New(towline.WithFilter(func(_, path string) bool { return path != "/health" }))
+	tow := towline.New(towline.WithFilter(func(_, path string) bool { return path != "/health" && path != towline.StatusPath }))
 	config := tow.Config()
 	faults, err := parseFaults(os.Getenv("TOWLINE_DEMO_FAULT"), config.ServiceName)
 	if err != nil {
@@ -49,7 +49,7 @@ func run() error {
 		name: config.ServiceName, instance: config.Instance,
 		client: &http.Client{Timeout: callTime, Transport: tow.Transport(faults.transport(http.DefaultTransport))},
 	}
-	server := &http.Server{Handler: faults.handler(tow.Handler(s.routes())), ReadHeaderTimeout: stopTime}
+	server := &http.Server{Handler: faults.handler(tow.Handler(s.routes(tow))), ReadHeaderTimeout: stopTime}
 
 	port := os.Getenv("PORT")
 	if port == "" {
@@ -76,9 +76,10 @@ func run() error {
 	return nil
 }
 
-func (s *service) routes() http.Handler {
+func (s *service) routes(tow *towline.Towline) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", s.health)
+	mux.Handle("GET "+towline.StatusPath, towline.StatusHandler(tow))
 	mux.HandleFunc("POST /process", s.process)
 	mux.HandleFunc("POST /test", s.test)
 	return mux

@@ -115,6 +115,42 @@ func TestContract(t *testing.T) {
 			t.Errorf("%d %s", response.StatusCode, body)
 		}
 	})
+	t.Run("status", func(t *testing.T) {
+		var was, is struct {
+			Service  string
+			Counters struct{ Received, Sent, Joined int }
+		}
+		for _, into := range []any{&was, &is} {
+			response, err := http.Get(url + towline.StatusPath)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = json.NewDecoder(response.Body).Decode(into)
+			_ = response.Body.Close()
+			if err != nil || response.StatusCode != 200 {
+				t.Fatalf("%d: %v", response.StatusCode, err)
+			}
+			process(t, url, fmt.Sprintf(`{"payload":"p","calls":[{"url":%q}]}`, url))
+		}
+		if is.Service != "go" || is.Counters.Received != was.Counters.Received+2 || is.Counters.Sent != was.Counters.Sent+1 || is.Counters.Joined != was.Counters.Joined+1 {
+			t.Errorf("was %+v, is %+v", was, is)
+		}
+	})
+	t.Run("probe", func(t *testing.T) {
+		response, _ := post(t, url+"/process", fmt.Sprintf(`{"payload":"p","calls":[{"url":%q}]}`, url), "towline-probe", "1")
+		var got struct {
+			Service   string
+			Restarted string
+			Calls     []struct {
+				Answer string
+				Hops   struct{ Service, Clock string }
+			}
+		}
+		if err := json.Unmarshal([]byte(response.Header.Get("towline-hops")), &got); err != nil || got.Service != "go" || got.Restarted != "absent" ||
+			len(got.Calls) != 1 || got.Calls[0].Answer != "joined" || got.Calls[0].Hops.Service != "go" || got.Calls[0].Hops.Clock != "continued" {
+			t.Errorf("%q: %v", response.Header.Get("towline-hops"), err)
+		}
+	})
 	t.Run("no calls", func(t *testing.T) {
 		response, got := process(t, url, `{"payload":"hello"}`)
 		if got.Service != "go" || got.Instance != "go-1" || got.Payload != "hello" || got.TraceID != trace || *got.ParentID != "b7ad6b7169203331" || got.Flags != "01" ||

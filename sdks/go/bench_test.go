@@ -101,7 +101,7 @@ func BenchmarkCallsInFlight(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				call, err := s.send(DefaultLimits())
+				call, err := s.send(DefaultLimits(), sending{})
 				if err != nil {
 					b.Fatal(err)
 				}

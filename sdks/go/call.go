@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Call is one attempt of one outgoing call: a client span, the headers to send, and how it ended. A
@@ -23,11 +24,16 @@ import (
 //
 // Source: spec/api.md, "Client side".
 type Call struct {
-	towline *Towline
-	place   *Place // whose strand the call ticked
-	began   bool   // the place is of this call alone
-	spanID  SpanID
-	host    string
+	towline    *Towline
+	place      *Place // whose strand the call ticked
+	began      bool   // the place is of this call alone
+	far        bool   // the host may have nothing of ours but traceparent
+	redirected bool
+	spanID     SpanID
+	host       string
+	authority  string    // the host with its port; empty where it is not known
+	deadline   time.Time // zero: the callee may take its time
+	resend     int       // attempts that went before
 
 	traceparent string // empty where it is withheld from the host
 	tracestate  string
@@ -52,49 +58,83 @@ func (p *Place) Call(host string) *Call {
 
 // Call is [Place.Call] by the settings of t; where place is nil a new trace begins for the call.
 func (t *Towline) Call(place *Place, host string) *Call {
-	c := &Call{towline: t, host: host, spanID: newSpanID()}
+	c := &Call{towline: t, host: host}
+	if t.config.Deadlines {
+		c.deadline = place.deadline()
+	}
+	c.begin(place)
+	return c
+}
+
+// begin makes the attempt a part of place's strand.
+func (c *Call) begin(place *Place) {
+	t := c.towline
+	c.spanID = newSpanID()
 	if place == nil {
-		t.dropped(WhatContext, ReasonNone)
-		place, c.began = new(Place), true
-		place.begin(t, KindClient)
-		t.strandStarted(place)
+		place, c.began = t.beginAlone(KindClient), true
 	}
 	c.send(place)
 	t.counters.OnCallSent(CallEvent{})
+	if c.clock != "" {
+		t.counters.sent.Add(1)
+	}
 	if t.observed() {
 		e := c.event()
 		e.Clock = Clock{c.sent.text}
 		t.tell(func(o Observer) { o.OnCallSent(e) })
 	}
-	return c
 }
 
-// send ticks the strand and decides what goes to the host.
-func (c *Call) send(place *Place) {
-	t := c.towline
-	mode := t.config.Clock
+// beginAlone begins a trace for something that has no current place.
+func (t *Towline) beginAlone(kind Kind) *Place {
+	t.dropped(WhatContext, ReasonNone)
+	place := new(Place)
+	place.begin(t, kind, t.config.Sampled)
+	t.strandStarted(place)
+	return place
+}
+
+// mode is the clock that calls of place carry.
+func (c *Call) mode(place *Place) ClockMode {
+	mode := c.towline.config.Clock
 	if mode == ClockAuto {
 		mode = ClockV2
 		if place.v1 != nil && place.v1.came {
 			mode = ClockOnV1
 		}
 	}
+	return mode
+}
+
+// send ticks the strand and decides what goes to the host.
+func (c *Call) send(place *Place) {
+	t := c.towline
+	mode := c.mode(place)
 	known := t.traceparentTo.holds(c.host)
+	c.far = !known || !t.clockHosts.holds(c.host)
 	switch {
 	case mode == ClockOff:
 		c.place, _ = place.act((*Strand).event)
-	case !known || !t.clockHosts.holds(c.host):
+	case c.far:
+		c.place, _ = place.act((*Strand).event)
+		t.withhold(c.host)
+	case mode == ClockOnV1 && c.hashes(): // v1 finds services by their names
 		c.place, _ = place.act((*Strand).event)
 		t.withhold(c.host)
 	case mode == ClockOnV1:
 		c.place, _ = place.act((*Strand).event)
 		c.sendV1()
 	default:
-		c.sendV2(place)
+		c.sendV2(place, sending{hashed: c.hashes()})
 	}
-	if !known {
-		return
+	if known {
+		c.writeTrace()
 	}
+}
+
+// writeTrace writes what goes beside the clock.
+func (c *Call) writeTrace() {
+	t := c.towline
 	c.traceparent = formatTraceparent(c.place.traceID, c.spanID, c.place.flags)
 	c.tracestate = c.place.tracestate
 	if c.sent.text != "" && t.config.Tracestate {
@@ -105,11 +145,11 @@ func (c *Call) send(place *Place) {
 	}
 }
 
-func (c *Call) sendV2(place *Place) {
+func (c *Call) sendV2(place *Place, how sending) {
 	var err error
 	c.place, err = place.act(func(s *Strand) error {
 		var err error
-		c.sent, err = s.send(c.towline.config.Limits)
+		c.sent, err = s.send(c.towline.config.Limits, how)
 		return err
 	})
 	switch {
@@ -119,6 +159,12 @@ func (c *Call) sendV2(place *Place) {
 		c.towline.dropped(WhatSend, ReasonCut)
 	}
 	c.clock = c.sent.text
+}
+
+// hashes reports whether the host may have clocks, but no names.
+func (c *Call) hashes() bool {
+	t := c.towline
+	return t.config.HashLabels && !t.nearbyHosts.holds(c.host)
 }
 
 // sendV1 raises the own component and writes the clock of v1. What a receiver would refuse is not sent.
@@ -149,7 +195,7 @@ func (c *Call) SpanID() SpanID { return c.spanID }
 // replaced, or taken out where nothing of the name goes to the host.
 func (c *Call) Inject(header http.Header) {
 	for key := range header {
-		if isOurs(key) {
+		if isOurs(key) || c.far && c.isPrivate(key) {
 			delete(header, key)
 		}
 	}
@@ -160,7 +206,7 @@ func (c *Call) Inject(header http.Header) {
 func (c *Call) injected(header http.Header) http.Header {
 	out := make(http.Header, len(header)+4)
 	for key, values := range header {
-		if !isOurs(key) {
+		if !isOurs(key) && !(c.far && c.isPrivate(key)) {
 			out[key] = values[:len(values):len(values)]
 		}
 	}
@@ -179,6 +225,9 @@ func (c *Call) fill(header http.Header) {
 		if c.values[i] != "" {
 			header[key] = c.values[i : i+1 : i+1]
 		}
+	}
+	if c.place.carried != nil || !c.deadline.IsZero() || c.towline.beside.anyB3() {
+		c.fillBeside(header)
 	}
 }
 
@@ -205,10 +254,16 @@ func (c *Call) Answered(status int, header http.Header) (streams bool) {
 	}
 	c.status = status
 	if c.sent.text == "" {
+		c.tellProbe(answerLost, header)
 		c.Lost() // nothing was asked of the callee, so nothing is missing that would be counted
 		return false
 	}
 	ended, learned := c.receive(header[keyClock])
+	if learned {
+		c.tellProbe(answerJoined, header)
+	} else {
+		c.tellProbe(answerLost, header)
+	}
 	switch {
 	case !learned:
 		c.Lost()
@@ -265,6 +320,9 @@ func (c *Call) Lost() {
 // Failed says that no answer came. The fork stays open: what the callee did, or still does, is
 // concurrent to all that follows.
 func (c *Call) Failed(err error) {
+	if !c.done.Load() && c.status == 0 {
+		c.tellProbe("", nil)
+	}
 	if errors.Is(err, context.Canceled) {
 		c.end(OutcomeCancelled)
 	} else {
@@ -279,6 +337,9 @@ func (c *Call) end(outcome Outcome) {
 	}
 	t := c.towline
 	t.counters.OnCallAnswered(CallEvent{})
+	if outcome == OutcomeOK {
+		t.counters.joined.Add(1)
+	}
 	if t.observed() {
 		e := c.event()
 		e.Clock, e.Status, e.Outcome = c.place.strand.Stamp(), c.status, outcome
@@ -294,5 +355,5 @@ func (c *Call) end(outcome Outcome) {
 
 func (c *Call) event() CallEvent {
 	return CallEvent{TraceID: c.place.traceID, SpanID: c.spanID, ParentID: c.place.spanID, Flags: c.place.flags,
-		Kind: KindClient, Host: c.host}
+		Kind: KindClient, Host: c.host, ResendCount: c.resend}
 }

@@ -30,7 +30,11 @@ type Config struct {
 	TraceparentTo []string // where traceparent and others' tracestate go
 	Sampled       bool     // the flag of traces that begin here
 	Trust         func(*http.Request) Trust
-	TraceResponse bool // traceresponse and Server-Timing on responses
+	TraceResponse bool      // traceresponse and Server-Timing on responses
+	Propagators   []string  // what OTEL_PROPAGATORS may name
+	Deadlines     bool      // towline-timeout is read and sent
+	HashLabels    bool      // clocks to hosts that only PropagateTo allows name nobody
+	Probe         ProbeMode // who is told what this service saw
 	Limits        Limits
 	Filter        func(method, path string) bool // true: the request is handled
 	Observers     []Observer
@@ -113,6 +117,34 @@ func WithTrust(trust func(*http.Request) Trust) Option {
 // TOWLINE_TRACE_RESPONSE. Default: false.
 func WithTraceResponse(on bool) Option {
 	return func(d *decision) { d.traceResponse = &on }
+}
+
+// WithPropagators names what is read and sent beside Trace Context and the clock: [PropagatorBaggage],
+// [PropagatorB3], [PropagatorB3Multi]. Environment: OTEL_PROPAGATORS, comma-separated. Default:
+// tracecontext, baggage.
+func WithPropagators(words ...string) Option {
+	return func(d *decision) { d.propagators = append([]string{}, words...) }
+}
+
+// WithDeadlines makes servers read how much time their caller leaves (towline-timeout, grpc-timeout),
+// and clients tell it to their callees and give up with it. Environment: TOWLINE_DEADLINES. Default:
+// false.
+func WithDeadlines(on bool) Option {
+	return func(d *decision) { d.deadlines = &on }
+}
+
+// WithHashLabels hides names: in clocks to hosts that only [WithPropagateTo] allows, services and
+// instances are the first 8 hex digits of their SHA-256. Environment: TOWLINE_HASH_LABELS. Default:
+// false.
+func WithHashLabels(on bool) Option {
+	return func(d *decision) { d.hashLabels = &on }
+}
+
+// WithProbe sets the token with which a request learns what this service saw; "off": none does, and
+// "loopback": those that carry "1" and come from this machine. Environment: TOWLINE_PROBE. Default:
+// loopback.
+func WithProbe(token string) Option {
+	return func(d *decision) { d.probe = token }
 }
 
 // WithHeaderBytesMax sets the size of the largest clock header that is read or written, in bytes.

@@ -22,10 +22,12 @@ func TestSettings(t *testing.T) {
 			"TOWLINE_SERVICE_NAME": " s", "TOWLINE_INSTANCE": "i ", "TOWLINE_DISABLED": " True ", "TOWLINE_CLOCK": "V1", "TOWLINE_TRACESTATE": "OFF",
 			"TOWLINE_PROPAGATE_TO": "example.com, 1.2.3.0/24,", "TOWLINE_TRACEPARENT_TO": "*", "TOWLINE_SAMPLED": "false",
 			"TOWLINE_TRACE_RESPONSE": "TRUE", "TOWLINE_HEADER_BYTES_MAX": " 9000",
+			"OTEL_PROPAGATORS": " B3 ,tracecontext,b3, b3multi,towline", "TOWLINE_DEADLINES": "true", "TOWLINE_HASH_LABELS": "TRUE", "TOWLINE_PROBE": " a token ",
 			"OTEL_SERVICE_NAME": "other", "OTEL_RESOURCE_ATTRIBUTES": "service.name=third,service.instance.id=third",
 		}, nil, func(c *Config) {
 			*c = Config{ServiceName: "s", Instance: "i", Disabled: true, Clock: ClockOnV1, PropagateTo: []string{"example.com", "1.2.3.0/24"},
-				TraceparentTo: []string{"*"}, TraceResponse: true, Limits: c.Limits}
+				TraceparentTo: []string{"*"}, TraceResponse: true, Limits: c.Limits,
+				Propagators: []string{"b3", "tracecontext", "b3multi", "towline"}, Deadlines: true, HashLabels: true, Probe: ProbeToken}
 			c.Limits.HeaderBytesMax = 9000
 		}, 0},
 		"OpenTelemetry's names": {map[string]string{"OTEL_SERVICE_NAME": "o", "OTEL_RESOURCE_ATTRIBUTES": "service.name=third, service.instance.id = a%20b%2Cc"}, nil,
@@ -35,12 +37,16 @@ func TestSettings(t *testing.T) {
 		"options win": {map[string]string{
 			"TOWLINE_SERVICE_NAME": "s", "TOWLINE_INSTANCE": "i", "TOWLINE_CLOCK": "v1", "TOWLINE_TRACESTATE": "off", "TOWLINE_SAMPLED": "false",
 			"TOWLINE_PROPAGATE_TO": "example.com", "TOWLINE_DISABLED": "true", "TOWLINE_HEADER_BYTES_MAX": "9000",
-		}, []Option{WithServiceName("o"), WithInstance("p"), WithClock(ClockV2), WithTracestate(true), WithSampled(true), WithPropagateTo(), WithDisabled(false),
+			"OTEL_PROPAGATORS": "b3", "TOWLINE_DEADLINES": "true", "TOWLINE_HASH_LABELS": "true", "TOWLINE_PROBE": "secret",
+		}, []Option{WithPropagators("tracecontext"), WithDeadlines(false), WithHashLabels(false), WithProbe("Off"), WithServiceName("o"), WithInstance("p"), WithClock(ClockV2), WithTracestate(true), WithSampled(true), WithPropagateTo(), WithDisabled(false),
 			WithHeaderBytesMax(500), WithLevelsMax(10), WithForksMax(100), nil},
 			func(c *Config) {
 				c.ServiceName, c.Instance, c.Clock = "o", "p", ClockV2
+				c.Propagators, c.Probe = []string{"tracecontext"}, ProbeOff
 				c.Limits = Limits{HeaderBytesMax: 500, LevelsMax: 10, ForksMax: 100}
 			}, 0},
+		"no propagators":                   {map[string]string{"OTEL_PROPAGATORS": "b3,none"}, nil, func(c *Config) { c.Propagators = []string{"none"} }, 1},
+		"propagators without tracecontext": {map[string]string{"OTEL_PROPAGATORS": "b3,jaeger"}, nil, func(c *Config) { c.Propagators = []string{"b3"} }, 2},
 		"not understood": {map[string]string{
 			"TOWLINE_CLOCK": "v9", "TOWLINE_TRACESTATE": "maybe", "TOWLINE_SAMPLED": "yes", "TOWLINE_PROPAGATE_TO": "a b,*.x,http://x,1.2.3.4/99",
 			"TOWLINE_HEADER_BYTES_MAX": "many", "OTEL_RESOURCE_ATTRIBUTES": "service.name=third,oops",
@@ -62,7 +68,8 @@ func TestSettings(t *testing.T) {
 				}
 				got.Instance = "random"
 			}
-			want := Config{ServiceName: "unknown_service", Instance: "random", Clock: ClockAuto, Tracestate: true, Sampled: true, Limits: DefaultLimits(), TraceparentTo: []string{"*"}}
+			want := Config{ServiceName: "unknown_service", Instance: "random", Clock: ClockAuto, Tracestate: true, Sampled: true, Limits: DefaultLimits(), TraceparentTo: []string{"*"},
+				Propagators: []string{"tracecontext", "baggage"}, Probe: ProbeLoopback}
 			c.want(&want)
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("decided %+v,\nnot     %+v", got, want)

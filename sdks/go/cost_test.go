@@ -37,7 +37,7 @@ func TestCallsOneAfterTheOtherCostTheSame(t *testing.T) {
 	s := StartStrand(1, "a", "1", 1)
 	bounded(t, 5*time.Second, func() {
 		for range 10_000 {
-			call, err := s.send(DefaultLimits())
+			call, err := s.send(DefaultLimits(), sending{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +57,7 @@ func TestCallsOneAfterTheOtherCostTheSame(t *testing.T) {
 func TestCallsThatAreLostAreOneEntry(t *testing.T) {
 	s := StartStrand(1, "a", "1", 1)
 	for range 10_000 {
-		call, err := s.send(DefaultLimits())
+		call, err := s.send(DefaultLimits(), sending{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestManyCallsInFlightAreJoinedInAnyOrder(t *testing.T) {
 			answers := make([]string, calls)
 			for i := range sents {
 				var err error
-				if sents[i], err = s.send(DefaultLimits()); err != nil || sents[i].cut {
+				if sents[i], err = s.send(DefaultLimits(), sending{}); err != nil || sents[i].cut {
 					t.Fatalf("sent %q, %v", sents[i].text, err)
 				}
 				answers[i] = answerTo(t, &sents[i])
@@ -135,7 +135,7 @@ func TestCallsSentAndJoinedAtRandomStayWithinTheHeader(t *testing.T) {
 				}
 				continue
 			}
-			call, err := s.send(DefaultLimits())
+			call, err := s.send(DefaultLimits(), sending{})
 			if err != nil || len(call.text) > headerDefault {
 				t.Fatalf("sent %d bytes, %v", len(call.text), err)
 			}
@@ -182,7 +182,7 @@ func TestClockAsDeepAsItMayBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	deeper := StartStrandFrom(received, "s", "65", 65, false)
-	if _, err := deeper.send(DefaultLimits()); reasonOf(err) != ReasonOverLimits {
+	if _, err := deeper.send(DefaultLimits(), sending{}); reasonOf(err) != ReasonOverLimits {
 		t.Errorf("65 levels are sent: %v", err)
 	}
 	if got := deeper.Stamp(); got.Tick() != 2 || strings.Contains(got.Format()[len(got.Format())-12:], "x=") {

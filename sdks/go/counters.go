@@ -4,16 +4,20 @@ import "sync/atomic"
 
 // Counters counts what an [Observer] is told; every Towline has one. It is safe for concurrent use.
 //
-// The keys are strand_start, strand_end, call_sent, call_answered, and what/reason for everything
-// refused, withheld or cut, such as clock/malformed or send/withheld.
+// The keys are strand_start, strand_end, call_sent, call_answered, cancelled, and what/reason for
+// everything refused, withheld or cut, such as clock/malformed or send/withheld. [Counters.Summary]
+// gives the same by what it means.
 type Counters struct {
 	counts [len(counterKeys)]atomic.Uint64
+
+	received, continued, sent, joined atomic.Uint64
 }
 
-// counterKeys are all keys that there are. Source: spec/api.md, "Observers".
+// counterKeys are all keys that there are. Source: spec/api.md, "Observers", and spec/edge.md.
 var counterKeys = [...]string{
-	"strand_start", "strand_end", "call_sent", "call_answered",
+	"strand_start", "strand_end", "call_sent", "call_answered", "cancelled",
 	"traceparent/absent", "traceparent/duplicate", "traceparent/malformed", "traceparent/zero_id", "traceparent/untrusted",
+	"traceparent/b3_malformed",
 	"tracestate/malformed", "tracestate/too_many_members", "tracestate/untrusted", "tracestate/too_long",
 	"clock/duplicate", "clock/too_long", "clock/version", "clock/other_trace", "clock/malformed", "clock/over_limits",
 	"clock/no_traceparent", "clock/untrusted",
@@ -22,6 +26,8 @@ var counterKeys = [...]string{
 	"answer/over_limits", "answer/other_strand",
 	"send/withheld", "send/cut", "send/too_long", "send/over_limits",
 	"context/none", "context/shared_strand",
+	"baggage/too_long", "baggage/too_many_members", "baggage/malformed", "baggage/withheld",
+	"timeout/malformed", "timeout/expired",
 }
 
 const (
@@ -29,6 +35,7 @@ const (
 	countStrandEnd
 	countCallSent
 	countCallAnswered
+	countCancelled
 	countDrops // where the keys of drops begin
 )
 
@@ -75,7 +82,12 @@ func (c *Counters) All() map[string]uint64 {
 func (c *Counters) OnStrandStart(StrandEvent) { c.counts[countStrandStart].Add(1) }
 
 // OnStrandEnd implements [Observer].
-func (c *Counters) OnStrandEnd(StrandEvent) { c.counts[countStrandEnd].Add(1) }
+func (c *Counters) OnStrandEnd(e StrandEvent) {
+	c.counts[countStrandEnd].Add(1)
+	if e.Outcome == OutcomeCancelled {
+		c.counts[countCancelled].Add(1)
+	}
+}
 
 // OnCallSent implements [Observer].
 func (c *Counters) OnCallSent(CallEvent) { c.counts[countCallSent].Add(1) }

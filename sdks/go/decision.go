@@ -16,6 +16,10 @@ type decision struct {
 	serviceName, instance, clock   string
 	disabled, tracestate, sampled  *bool
 	traceResponse                  *bool
+	deadlines, hashLabels          *bool
+	propagators                    []string
+	probe                          string
+	probeRule                      probeRule
 	propagateTo, traceparentTo     []string
 	headerBytesMax                 *int
 	levelsMax, forksMax            *int
@@ -48,6 +52,9 @@ func decide(options []Option) (*decision, Config) {
 		Sampled:       d.boolean(d.sampled, "TOWLINE_SAMPLED", true),
 		Trust:         d.trust,
 		TraceResponse: d.boolean(d.traceResponse, "TOWLINE_TRACE_RESPONSE", false),
+		Propagators:   d.propagatorWords(),
+		Deadlines:     d.boolean(d.deadlines, "TOWLINE_DEADLINES", false),
+		HashLabels:    d.boolean(d.hashLabels, "TOWLINE_HASH_LABELS", false),
 		Limits:        d.limits(),
 		Filter:        d.filter,
 		Observers:     d.observers,
@@ -56,6 +63,8 @@ func decide(options []Option) (*decision, Config) {
 	if c.Instance == "" {
 		c.Instance = fmt.Sprintf("%08x", rand.Uint32())
 	}
+	d.probeRule = probeRuleOf(firstOf(d.probe, environment("TOWLINE_PROBE")))
+	c.Probe = d.probeRule.mode
 	d.clockHosts = nearby()
 	c.PropagateTo = d.addHosts(&d.clockHosts, "propagate_to", c.PropagateTo)
 	c.TraceparentTo = d.addHosts(&d.traceparentTargets, "traceparent_to", c.TraceparentTo)

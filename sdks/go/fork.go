@@ -3,6 +3,7 @@ package towline
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Fork gives work that runs at once with other work of the request a strand of its own, so that the
@@ -66,7 +67,7 @@ func fork(ctx context.Context) *forking {
 		return nil
 	}
 	parent, stamp, tick := p.spawn(false)
-	return &forking{parent: parent, child: parent.child(stamp), tick: tick}
+	return &forking{parent: parent, child: parent.child(stamp, parent.carried.forked(deadlineOf(ctx))), tick: tick}
 }
 
 func (f *forking) join() {
@@ -74,6 +75,29 @@ func (f *forking) join() {
 		f.child.End(OutcomeOK)
 		f.parent.strand.joinStrand(f.tick, &f.child.strand)
 	})
+}
+
+// Each runs work as a forked strand and joins it: one message of a connection that lives longer, such as
+// a WebSocket or a stream of gRPC, whose handler is one strand. It returns work's error.
+//
+//	for {
+//		message, err := connection.Read(ctx)
+//		…
+//		err = towline.Each(ctx, func(ctx context.Context) error { return answer(ctx, message) })
+//	}
+func Each(ctx context.Context, work func(context.Context) error) error {
+	forked := fork(ctx)
+	if forked == nil {
+		return work(ctx)
+	}
+	outcome := OutcomeError // where work panics
+	defer func() {
+		forked.child.End(outcome)
+		forked.join()
+	}()
+	err := work(NewContext(ctx, forked.child))
+	outcome = outcomeOf(err)
+	return err
 }
 
 // Detach gives work that goes on beyond the request a strand of its own that nobody joins. The context
@@ -86,7 +110,7 @@ func Detach(ctx context.Context) context.Context {
 	loose := context.WithoutCancel(ctx)
 	if p := FromContext(ctx); p != nil {
 		parent, stamp, _ := p.spawn(true)
-		return NewContext(loose, parent.child(stamp))
+		return NewContext(loose, parent.child(stamp, parent.carried.forked(time.Time{})))
 	}
 	return loose
 }

@@ -83,7 +83,7 @@ func FuzzAnswer(f *testing.F) {
 			s.Send(false)
 			s.Send(false)
 		}
-		call, err := short.send(DefaultLimits())
+		call, err := short.send(DefaultLimits(), sending{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,11 +47,21 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{towline: t, request: r}
 	x.inner = w
 	x.ctx = servedContext{ctx, x}
-	x.answers = t.serve(&x.place, r)
+	if value, ok := t.probe.allows(r); ok {
+		x.place.carry().probe = &probing{value: value}
+	}
+	x.answers = t.serve(&x.place, r.Header, r)
 	t.strandStarted(&x.place)
+	var cancel context.CancelFunc
+	if t.config.Deadlines {
+		x.ctx.Context, cancel = t.takeDeadline(ctx, &x.place, r.Header)
+	}
 	returned := false
 	defer func() { // also where next panics, which goes on
 		x.finish(returned)
+		if cancel != nil {
+			cancel()
+		}
 	}()
 	h.next.ServeHTTP(x.writer(), r.WithContext(&x.ctx))
 	returned = true
@@ -71,6 +81,8 @@ func (c *servedContext) Value(key any) any {
 		return &c.exchange.place
 	case servedKey:
 		return c.exchange
+	case deadlineKey:
+		return c.exchange.place.deadline()
 	default:
 		return c.Context.Value(key)
 	}
@@ -83,20 +95,31 @@ func isServed(ctx context.Context) bool {
 	return x != nil && x.ctx.Context.Value(http.ServerContextKey) == ctx.Value(http.ServerContextKey)
 }
 
-// serve makes p of what came with a request, and reports whether its caller waits for a clock.
-func (t *Towline) serve(p *Place, r *http.Request) (answers bool) {
-	clocks := r.Header[keyClock]
-	came, err := ParseTraceContext(r.Header[keyTraceparent], r.Header[keyTracestate])
+// serve makes p of what came with a request, and reports whether its caller waits for a clock. Where r
+// is nil it is a message, of which no peer is known.
+func (t *Towline) serve(p *Place, header http.Header, r *http.Request) (answers bool) {
+	kind := KindServer
+	if r == nil {
+		kind = KindConsumer
+	}
+	t.counters.received.Add(1)
+	clocks := header[keyClock]
+	came, err := ParseTraceContext(header[keyTraceparent], header[keyTracestate])
+	sampled := t.config.Sampled
+	if err == errTraceparentAbsent && t.beside.anyB3() {
+		came, sampled, err = t.fromB3(header)
+	}
 	if err != nil {
 		t.dropped(WhatTraceparent, reasonOf(err))
 		if len(clocks) > 0 {
 			t.dropped(WhatClock, ReasonNoTraceparent)
 		}
-		p.begin(t, KindServer)
+		p.restarted(reasonOf(err), SpanID{}, clocks, ReasonNoTraceparent)
+		p.begin(t, kind, sampled)
 		return false
 	}
 	var trust Trust
-	if t.config.Trust != nil {
+	if t.config.Trust != nil && r != nil {
 		trust = t.config.Trust(r)
 	}
 	if came.TracestateDropped != "" {
@@ -107,16 +130,38 @@ func (t *Towline) serve(p *Place, r *http.Request) (answers bool) {
 		came.Tracestate, came.Own = "", ""
 	}
 	if trust.Traceparent != TrustContinue {
-		t.distrust(p, came, trust.Traceparent, clocks)
+		t.distrust(p, kind, came, trust.Traceparent, clocks)
 		return false
 	}
-	p.towline, p.kind, p.spanID = t, KindServer, newSpanID()
+	t.counters.continued.Add(1)
+	p.towline, p.kind, p.spanID = t, kind, newSpanID()
 	p.traceID, p.parentID, p.flags, p.tracestate = came.TraceID, came.ParentID, came.Flags, came.Tracestate
+	if fields := header[keyBaggage]; len(fields) > 0 && t.beside.baggage {
+		t.takeBaggage(p, fields)
+	}
+	if probe := p.carried.probing(); probe != nil {
+		probe.parent = came.ParentID
+	}
+	if len(header[keyTraceparent]) == 0 && len(clocks) > 0 { // the trace came by B3
+		t.dropped(WhatClock, ReasonNoTraceparent)
+		p.clockCame(string(ReasonNoTraceparent))
+		p.startFirst()
+		return false
+	}
 	return t.startStrand(p, clocks, came.Own)
 }
 
+func (t *Towline) takeBaggage(p *Place, fields []string) {
+	text, err := readBaggage(fields)
+	if err != nil {
+		t.dropped(WhatBaggage, reasonOf(err))
+	} else if text != "" {
+		p.carry().baggage = text
+	}
+}
+
 // distrust begins a new trace in place of the one that came.
-func (t *Towline) distrust(p *Place, came TraceContext, trust TraceparentTrust, clocks []string) {
+func (t *Towline) distrust(p *Place, kind Kind, came TraceContext, trust TraceparentTrust, clocks []string) {
 	t.dropped(WhatTraceparent, ReasonUntrusted)
 	if len(clocks) > 0 {
 		t.dropped(WhatClock, ReasonUntrusted)
@@ -124,7 +169,27 @@ func (t *Towline) distrust(p *Place, came TraceContext, trust TraceparentTrust, 
 	if trust == TrustRestart {
 		p.link = &came
 	}
-	p.begin(t, KindServer)
+	p.restarted(ReasonUntrusted, came.ParentID, clocks, ReasonUntrusted)
+	p.begin(t, kind, t.config.Sampled)
+}
+
+// restarted tells a probe that its trace did not go on, nor the clock that came.
+func (p *Place) restarted(reason Reason, parent SpanID, clocks []string, clockReason Reason) {
+	probe := p.carried.probing()
+	if probe == nil {
+		return
+	}
+	probe.restarted, probe.parent, probe.clock = reason, parent, clockFirst
+	if len(clocks) > 0 {
+		probe.clock = string(clockReason)
+	}
+}
+
+// clockCame tells a probe what became of the clock.
+func (p *Place) clockCame(word string) {
+	if probe := p.carried.probing(); probe != nil {
+		probe.clock = word
+	}
 }
 
 // startStrand starts the strand of p from the clock that came; else from our tracestate member; else,
@@ -132,6 +197,7 @@ func (t *Towline) distrust(p *Place, came TraceContext, trust TraceparentTrust, 
 func (t *Towline) startStrand(p *Place, clocks []string, member string) (answers bool) {
 	var err error
 	what := WhatClock
+	p.clockCame(clockContinued)
 	switch {
 	case len(clocks) > 1:
 		err = &RefusedError{ReasonDuplicate, "more than one clock"}
@@ -148,12 +214,16 @@ func (t *Towline) startStrand(p *Place, clocks []string, member string) (answers
 		what = WhatMember
 		var sender Clock
 		if sender, err = t.config.Limits.clockFromTracestate(member, p.traceID.Tail()); err == nil {
+			p.clockCame(clockMember)
 			p.continueFrom(sender.scan(nil), true)
 			return false
 		}
+	default:
+		p.clockCame(clockFirst)
 	}
 	if err != nil {
 		t.dropped(what, reasonOf(err))
+		p.clockCame(string(reasonOf(err)))
 	}
 	p.startFirst()
 	return false

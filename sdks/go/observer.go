@@ -8,6 +8,8 @@ const (
 	KindServer   Kind = "server"
 	KindInternal Kind = "internal"
 	KindClient   Kind = "client"
+	KindProducer Kind = "producer" // of a message
+	KindConsumer Kind = "consumer"
 )
 
 // Outcome is how a strand or a call ended.
@@ -41,8 +43,11 @@ type CallEvent struct {
 	SpanID   SpanID // the attempt's client span
 	ParentID SpanID // the caller's own span
 	Flags    Flags
-	Kind     Kind // KindClient
-	Host     string
+	Kind     Kind   // KindClient, or KindProducer of a message
+	Host     string // empty of a message
+	// ResendCount is how many attempts of the same request went before this one: redirects, and retries
+	// that are said with [Resend].
+	ResendCount int
 	// Clock is what was sent, and after the end the caller's clock; zero where there was none, or
 	// where it was sent in the form of v1.
 	Clock   Clock

@@ -3,6 +3,7 @@ package towline
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Place is the place of running code in its trace: what the specification calls a context. It is
@@ -22,6 +23,7 @@ type Place struct {
 	kind       Kind
 	tracestate string
 	link       *TraceContext
+	carried    *carried  // nil: nothing
 	v1         *vectorV1 // nil unless the request came with v1, or v1 is asked for
 	strand     Strand
 
@@ -45,10 +47,14 @@ type placeContext struct {
 }
 
 func (c *placeContext) Value(key any) any {
-	if _, isPlace := key.(placeKey); isPlace {
+	switch key.(type) {
+	case placeKey:
 		return c.place
+	case deadlineKey:
+		return c.place.deadline()
+	default:
+		return c.Context.Value(key)
 	}
-	return c.Context.Value(key)
 }
 
 // FromContext returns the current place, or nil where there is none. The methods of a nil Place give
@@ -67,16 +73,16 @@ func NewContext(ctx context.Context, place *Place) context.Context {
 // such as a job at a fixed time. End it with [Place.End].
 func (t *Towline) Begin() *Place {
 	p := new(Place)
-	p.begin(t, KindInternal)
+	p.begin(t, KindInternal, t.config.Sampled)
 	t.strandStarted(p)
 	return p
 }
 
 // begin makes p the first place of a new trace.
-func (p *Place) begin(t *Towline, kind Kind) {
+func (p *Place) begin(t *Towline, kind Kind, sampled bool) {
 	p.towline, p.kind, p.spanID, p.traceID = t, kind, newSpanID(), newTraceID()
 	p.flags = Random
-	if t.config.Sampled {
+	if sampled {
 		p.flags |= Sampled
 	}
 	p.startFirst()
@@ -89,11 +95,12 @@ func (p *Place) startFirst() {
 	p.strand.startFirst(p.traceID.Tail(), p.towline.label, p.spanID.nonce())
 }
 
-// child makes a place for a strand of its own, started from a stamp of p.
-func (p *Place) child(stamp Clock) *Place {
+// child makes a place for a strand of its own, started from a stamp of p. carried is what it has beside
+// the trace.
+func (p *Place) child(stamp Clock, carried *carried) *Place {
 	t := p.towline
 	c := &Place{towline: t, traceID: p.traceID, spanID: newSpanID(), parentID: p.spanID, flags: p.flags,
-		kind: KindInternal, tracestate: p.tracestate, link: p.link, v1: p.v1}
+		kind: KindInternal, tracestate: p.tracestate, link: p.link, v1: p.v1, carried: carried}
 	if p.strand.levels >= t.config.Limits.LevelsMax {
 		// Deeper, no receiver would take its clock, and work that restarts itself for ever would grow
 		// without end. Its orders with the rest are unknown from here.
@@ -104,6 +111,14 @@ func (p *Place) child(stamp Clock) *Place {
 	}
 	t.strandStarted(c)
 	return c
+}
+
+// deadline is when the place's calls have to be over; zero where there is no such time.
+func (p *Place) deadline() (at time.Time) {
+	if p != nil && p.carried != nil {
+		at = p.carried.deadline
+	}
+	return at
 }
 
 // now is the place that ids are taken from: the work after the answer, once there is some.
@@ -124,7 +139,7 @@ func (p *Place) active() *Place {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.after == nil {
-		p.after = p.child(p.strand.Stamp())
+		p.after = p.child(p.strand.Stamp(), p.carried.forked(time.Time{}))
 	}
 	return p.after
 }
@@ -237,7 +252,7 @@ func (t *Towline) strandStarted(p *Place) {
 }
 
 func (t *Towline) strandEnded(p *Place, outcome Outcome) {
-	t.counters.OnStrandEnd(StrandEvent{})
+	t.counters.OnStrandEnd(StrandEvent{Outcome: outcome})
 	if t.observed() {
 		e := t.strandEvent(p, outcome)
 		t.tell(func(o Observer) { o.OnStrandEnd(e) })

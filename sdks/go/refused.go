@@ -13,12 +13,14 @@ const (
 	WhatAnswer      What = "answer" // a clock received on a response
 	WhatSend        What = "send"
 	WhatContext     What = "context"
+	WhatBaggage     What = "baggage"
+	WhatTimeout     What = "timeout"
 )
 
 // Reason says why something was refused, withheld or cut.
 type Reason string
 
-// The reasons; which of them go with which What is listed in spec/api.md.
+// The reasons; which of them go with which What is listed in spec/api.md and spec/edge.md.
 const (
 	ReasonAbsent         Reason = "absent"
 	ReasonDuplicate      Reason = "duplicate"
@@ -35,6 +37,8 @@ const (
 	ReasonWithheld       Reason = "withheld"
 	ReasonCut            Reason = "cut"
 	ReasonNone           Reason = "none"
+	ReasonB3Malformed    Reason = "b3_malformed"
+	ReasonExpired        Reason = "expired"
 )
 
 // RefusedError is why a header was not read, or a clock not merged or written.

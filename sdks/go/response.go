@@ -163,6 +163,7 @@ func (x *exchange) release() {
 	if x.answers {
 		header := x.inner.Header()
 		late := x.held.fields.restore(header)
+		x.putHops(header)
 		sized := x.length >= 0 || !bodyAllowed(x.status) || x.request.Method == http.MethodHead
 		x.putClock(header, sized)
 		x.inner.WriteHeader(x.status)
@@ -173,6 +174,7 @@ func (x *exchange) release() {
 			}
 		}
 	} else {
+		x.putHops(x.inner.Header())
 		x.inner.WriteHeader(x.status)
 	}
 	if x.heldSize > 0 {
@@ -188,6 +190,13 @@ func (x *exchange) drop() {
 		x.held.fields.forget()
 		heldBack.Put(x.held)
 		x.held, x.heldSize = nil, 0
+	}
+}
+
+// putHops tells who probes what this service saw, before the head goes down.
+func (x *exchange) putHops(header http.Header) {
+	if probe := x.place.carried.probing(); probe != nil && !sharedCacheMayKeep(x.status, header) {
+		header[keyHops] = []string{probe.text(&x.place)}
 	}
 }
 
@@ -234,6 +243,7 @@ func (x *exchange) finish(returned bool) {
 		x.status, x.released = http.StatusOK, true
 		x.addTraceResponse(header)
 		delete(header, keyClock)
+		x.putHops(header)
 		if x.answers {
 			x.putClock(header, true)
 		}

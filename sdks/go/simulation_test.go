@@ -121,7 +121,7 @@ func (s *simulation) handler(depth int, sender Clock, cause int, box *answer) it
 					strand.wire.Send(true)
 				} else {
 					var err error
-					if call.sent, err = strand.wire.send(unlimited); err != nil || call.sent.text != clock.Format() {
+					if call.sent, err = strand.wire.send(unlimited, sending{}); err != nil || call.sent.text != clock.Format() {
 						s.t.Fatalf("sent %q, %v; not %q", call.sent.text, err, clock)
 					}
 				}

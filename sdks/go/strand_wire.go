@@ -11,12 +11,18 @@ type sent struct {
 	forks  int    // forks without known ticks that the beginning of the answer names
 }
 
-// send ticks, forks attached, and returns the header within limits. Where none can be sent the call is
+// sending is how a clock is sent.
+type sending struct {
+	detached bool // nobody waits for an answer
+	hashed   bool // without names
+}
+
+// send ticks, forks, and returns the header within limits. Where none can be sent the call is
 // a plain event, and the error says why; it is ErrEnded, and nothing happened, after the end.
-func (s *Strand) send(limits Limits) (sent, error) {
+func (s *Strand) send(limits Limits, how sending) (sent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.fork(false) {
+	if !s.fork(how.detached) {
 		return sent{}, ErrEnded
 	}
 	t := s.own.Tick
@@ -24,8 +30,15 @@ func (s *Strand) send(limits Limits) (sent, error) {
 	var forks int
 	var err error
 	out.text, out.cut, forks, err = s.header(limits)
+	if err == nil && how.hashed {
+		var shortened bool
+		out.text, shortened, err = withoutNames(out.text, limits)
+		out.cut = out.cut || shortened
+	}
 	if err != nil {
-		s.own.Open = removeFork(s.own.Open, len(s.own.Open)-1, t)
+		if !how.detached {
+			s.own.Open = removeFork(s.own.Open, len(s.own.Open)-1, t)
+		}
 		return sent{}, err
 	}
 	out.forks = forks - 1

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Towline is one configured instance: settings, observers and counters. It makes contexts. It is safe
@@ -14,7 +15,11 @@ type Towline struct {
 	label         string // "service#instance" as in a clock
 	component     string // "service#instance" as in a v1 clock
 	clockHosts    hostList
+	nearbyHosts   hostList // those that need no setting
 	traceparentTo hostList
+	beside        beside
+	probe         probeRule
+	made          time.Time
 	withheld      withheldHosts
 }
 
@@ -27,7 +32,11 @@ func New(options ...Option) *Towline {
 		label:         joinLabel(config.ServiceName, config.Instance),
 		component:     cleanLabel(config.ServiceName) + "#" + cleanLabel(config.Instance),
 		clockHosts:    d.clockHosts,
+		nearbyHosts:   nearby(),
 		traceparentTo: d.traceparentTargets,
+		beside:        besideOf(config.Propagators),
+		probe:         d.probeRule,
+		made:          time.Now(),
 	}
 	t.introduce()
 	return t
@@ -61,6 +70,11 @@ func (t *Towline) introduce() {
 	reads, writes := []string{"traceparent", "tracestate", headerClock}, []string{"traceparent", "tracestate"}
 	if c.Clock != ClockOff {
 		writes = append(writes, headerClock)
+	}
+	for _, word := range c.Propagators {
+		if word == PropagatorBaggage || word == PropagatorB3 || word == PropagatorB3Multi {
+			reads, writes = append(reads, word), append(writes, word)
+		}
 	}
 	c.Logger.Info("towline: ready", "extracts", strings.Join(reads, " "), "injects", strings.Join(writes, " "),
 		"service", c.ServiceName, "instance", c.Instance, "clock", string(c.Clock))

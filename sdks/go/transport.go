@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 )
 
 // Transport wraps the transport of an [http.Client], so that each of its attempts carries the current
@@ -33,7 +34,17 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.URL == nil || isAttempt(ctx, request.Header) {
 		return t.base.RoundTrip(request)
 	}
-	call := t.towline.Call(FromContext(ctx), request.URL.Hostname())
+	call := &Call{towline: t.towline, host: request.URL.Hostname(), authority: request.URL.Host, redirected: request.Response != nil}
+	if t.towline.config.Deadlines {
+		if call.deadline = deadlineOf(ctx); t.expired(call.deadline) {
+			closeBody(request)
+			return nil, context.DeadlineExceeded
+		}
+	}
+	if t.towline.observed() {
+		call.resend = resendCount(request)
+	}
+	call.begin(FromContext(ctx))
 	call.ctx = attemptContext{ctx, call}
 	attempt := request.WithContext(&call.ctx)
 	attempt.Header = call.injected(request.Header)
@@ -46,6 +57,22 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		call.await(response)
 	}
 	return response, nil
+}
+
+// expired reports whether it is too late for a call, which is counted then.
+func (t *transport) expired(deadline time.Time) bool {
+	if deadline.IsZero() || time.Until(deadline) >= time.Millisecond {
+		return false
+	}
+	t.towline.dropped(WhatTimeout, ReasonExpired)
+	return true
+}
+
+// closeBody does what a transport owes its caller, also where it sends nothing.
+func closeBody(request *http.Request) {
+	if request.Body != nil {
+		_ = request.Body.Close()
+	}
 }
 
 type attemptKey struct{}

@@ -309,7 +309,7 @@ func TestWhereThingsGo(t *testing.T) {
 			plain, _ := newTowline()
 			ctx, place := inPlace(t, plain)
 			if c.drops != nil && c.drops[0] == "send/over_limits" {
-				place = place.child(place.strand.Send(true)) // of an instance without such limits
+				place = place.child(place.strand.Send(true), nil) // of an instance without such limits
 				place.towline = tow
 				ctx = NewContext(ctx, place)
 				c.drops = c.drops[:1]

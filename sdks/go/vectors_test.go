@@ -8,7 +8,7 @@ import (
 )
 
 // vectorFiles are the files that every port runs; a missing one fails by name.
-var vectorFiles = []string{"trace-context", "clock-codec", "clock-order", "clock-scripts", "clock-cut", "clock-tracestate", "clock-v1"}
+var vectorFiles = []string{"trace-context", "clock-codec", "clock-order", "clock-scripts", "clock-cut", "clock-tracestate", "clock-v1", "carriers"}
 
 // readVectors reads one file of shared vectors, from the folder TOWLINE_VECTORS or the specification's.
 // An unknown field fails, so that no part of a vector is passed over.

@@ -1,0 +1,31 @@
+package towline
+
+import (
+	"crypto/sha256"
+	"strings"
+)
+
+// withoutNames is a clock's text with each service and instance replaced by the first 8 hex digits of
+// its SHA-256, within limits. Labels are no part of any order.
+//
+// Source: spec/edge.md, "Safe by default".
+func withoutNames(text string, limits Limits) (hashed string, wasCut bool, err error) {
+	l := Clock{text}.lineage()
+	for i := range l.hops {
+		service, instance, _ := strings.Cut(l.hops[i].label, "#")
+		l.hops[i].label = hashedLabel(service) + "#" + hashedLabel(instance)
+	}
+	if b := l.appendClock(nil); len(b) <= limits.HeaderBytesMax {
+		return string(b), false, nil
+	}
+	hashed, err = l.cut(limits)
+	return hashed, true, err
+}
+
+func hashedLabel(quoted string) string {
+	label, _ := unquoteLabel(quoted) // it was written here, or read
+	sum := sha256.Sum256([]byte(label))
+	var b [8]byte
+	putHex(b[:], sum[:4])
+	return string(b[:])
+}
