@@ -4,15 +4,18 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
-use crate::clock::Clock;
-use crate::context::Context;
+use crate::b3;
 #[cfg(feature = "http")]
-use crate::headers;
-use crate::headers::{Field, Headers, Single};
+use crate::carrier::Carrier;
+use crate::clock::{Clock, CutError};
+use crate::context::Context;
+use crate::hash_labels::hashed;
+use crate::headers::{BAGGAGE, Field, Headers, Single, TOWLINE_PROBE, TOWLINE_TIMEOUT};
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
+use crate::probe::{self, CallRecord, Probing};
 use crate::strand::Fork;
 use crate::trace_context::Traceparent;
-use crate::{ClockMode, SpanId, StrandError, Towline};
+use crate::{ClockMode, ClockV1, HostList, SpanId, StrandError, Towline};
 
 /// One attempt of one outgoing call: its client span, and the headers to send.
 ///
@@ -37,15 +40,20 @@ pub struct Call {
     host: Option<Box<str>>,
     span_id: SpanId,
     traced: bool,
+    /// Whether the host may have our clock, and what goes with it.
+    trusted: bool,
     tracestate: Option<String>,
     clock: Sent,
+    /// Milliseconds that the callee has.
+    left: Option<u64>,
+    resend_count: u32,
     stage: Stage,
 }
 
 /// The clock that goes with a call.
-enum Sent {
+pub(crate) enum Sent {
     Nothing,
-    /// A fork, which the answer closes. `cut`: the text says less than the strand knew.
+    /// A fork, which the answer closes. `cut`: the text says less, or other, than the strand knew.
     Fork {
         tick: u32,
         text: Box<str>,
@@ -53,8 +61,19 @@ enum Sent {
         forks: u32,
         cut: bool,
     },
-    /// A per-service vector; nothing comes back.
-    Vector(String),
+    /// A per-service vector, or the clock of a message; nothing comes back.
+    Unanswered(String),
+}
+
+impl Sent {
+    /// The header.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Fork { text, .. } => Some(text),
+            Self::Unanswered(header) => Some(header),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,60 +89,130 @@ impl Towline {
     /// or without a port). Where there is no current context, a new trace begins with this call,
     /// and that is counted: a call without a trace would be a silent gap.
     pub fn call(&self, host: &str) -> Call {
+        self.call_again(host, 0)
+    }
+
+    /// As [`call`](Self::call), after so many attempts for the same request.
+    fn call_again(&self, host: &str, resend_count: u32) -> Call {
         let context = Context::current().unwrap_or_else(|| {
             self.dropped(Reason::ContextNone);
             Context::root(self, Kind::Client)
         });
-        self.begin_call(context, host)
+        self.begin_call(context, host, resend_count)
     }
 
     /// Begins one attempt of a call from `context`, by the settings of this instance.
     pub fn call_from(&self, context: &Context, host: &str) -> Call {
-        self.begin_call(context.clone(), host)
+        self.begin_call(context.clone(), host, 0)
     }
 
-    fn begin_call(&self, context: Context, host: &str) -> Call {
+    fn begin_call(&self, context: Context, host: &str, resend_count: u32) -> Call {
         let settings = self.settings();
+        let left = settings.deadlines.then(|| context.remaining()).flatten();
         let context = context.into_live();
         let span_id = SpanId::random();
         let traced = settings.traceparent_to.allows(host);
-        let clock = if traced && self.may_carry_clock(host) {
-            send(self, &context, span_id)
+        let trusted = traced && self.may_carry_clock(host);
+        let mut clock = if trusted {
+            send(self, &context, span_id, Fork::Attached)
         } else {
             context.tick();
             Sent::Nothing
         };
+        if settings.hash_labels && trusted && !HostList::local().allows(host) {
+            clock = self.hashed(&context, span_id, clock);
+        }
+        if !trusted && context.baggage().is_some() {
+            self.dropped(Reason::BaggageWithheld);
+        }
         let tracestate = traced.then(|| self.tracestate(&context, &clock)).flatten();
+        let is_probing = context.edge().is_some_and(|edge| edge.probing.is_some());
         let call = Call {
             towline: self.clone(),
+            // Only observers and probes want to know.
+            host: (!settings.observers.is_empty() || is_probing).then(|| host.into()),
             context,
-            // Only observers want to know.
-            host: (!settings.observers.is_empty()).then(|| host.into()),
             span_id,
             traced,
+            trusted,
             tracestate,
             clock,
+            // A callee that is called at all has something left.
+            left: left.map(|left| left.max(1)),
+            resend_count,
             stage: Stage::Sent,
         };
         call.tell(None, None);
         call
     }
 
+    /// The clock for a host that is to see no names.
+    #[cold]
+    fn hashed(&self, context: &Context, span_id: SpanId, clock: Sent) -> Sent {
+        let header_bytes_max = self.settings().limits.header_bytes_max;
+        match clock {
+            Sent::Nothing => Sent::Nothing,
+            Sent::Unanswered(_) => context
+                .vector()
+                .and_then(|vector| self.vector_header(context, span_id, &vector, true))
+                .map_or(Sent::Nothing, Sent::Unanswered),
+            Sent::Fork { tick, text, .. } => {
+                let hashed = Clock::parse(&text).map(|clock| clock.with_hashed_labels());
+                let hashed = hashed.map_err(|_unread| CutError::OverLimits);
+                let sendable = self.sendable(hashed.and_then(|clock| {
+                    match clock.as_str().len() <= header_bytes_max {
+                        true => Ok((clock, false)),
+                        false => clock.cut(header_bytes_max).map(|clock| (clock, true)),
+                    }
+                }));
+                match sendable {
+                    Some((clock, _)) => Sent::Fork {
+                        tick,
+                        forks: clock.facts.forks,
+                        text: clock.into_string().into_boxed_str(),
+                        cut: true,
+                    },
+                    None => {
+                        context.with_strand(|strand| strand.withdraw(tick));
+                        Sent::Nothing
+                    }
+                }
+            }
+        }
+    }
+
     /// Begins an attempt of the request that has these headers: what is to be
     /// [injected](Call::inject) into them. None where the request is to pass as it is: this
     /// instance is disabled, or an outer middleware has made the attempt's span already.
     pub fn attempt<H: Headers + ?Sized>(&self, headers: &H, host: &str) -> Option<Call> {
+        self.attempt_again(headers, host, 0)
+    }
+
+    /// As [`attempt`](Self::attempt), after so many attempts for the same request: retries and
+    /// redirects.
+    pub fn attempt_again<H: Headers + ?Sized>(
+        &self,
+        headers: &H,
+        host: &str,
+        resend_count: u32,
+    ) -> Option<Call> {
         let outer = ATTEMPT.get().is_some_and(|span_id| {
             let mut traceparents = headers.fields(Field::Traceparent);
             traceparents.any(|traceparent| is_of_span(traceparent, span_id))
         });
-        (!outer && self.is_enabled()).then(|| self.call(host))
+        (!outer && self.is_enabled()).then(|| self.call_again(host, resend_count))
     }
 
     /// The members of others, and ours in front where it goes with a clock and fits.
-    fn tracestate(&self, context: &Context, clock: &Sent) -> Option<String> {
+    pub(crate) fn tracestate(&self, context: &Context, clock: &Sent) -> Option<String> {
         let others = context.tracestate();
-        let Sent::Fork { text, .. } = clock else {
+        let text = match clock {
+            Sent::Fork { text, .. } => Some(&**text),
+            // A vector has no short form.
+            Sent::Unanswered(text) => Some(text.as_str()).filter(|text| text.starts_with("v2")),
+            Sent::Nothing => None,
+        };
+        let Some(text) = text else {
             return others.with_own(None).map(Cow::into_owned);
         };
         if !self.settings().tracestate {
@@ -149,8 +238,8 @@ impl Context {
     }
 }
 
-/// Ticks, and makes the clock that goes with the call.
-fn send(towline: &Towline, context: &Context, span_id: SpanId) -> Sent {
+/// Ticks, and makes the clock that goes with the call or the message.
+pub(crate) fn send(towline: &Towline, context: &Context, span_id: SpanId, fork: Fork) -> Sent {
     let settings = towline.settings();
     match settings.clock {
         ClockMode::Off => {
@@ -159,28 +248,29 @@ fn send(towline: &Towline, context: &Context, span_id: SpanId) -> Sent {
         }
         ClockMode::V1 => send_vector(towline, context, span_id),
         ClockMode::Auto if context.came_with_vector() => send_vector(towline, context, span_id),
-        ClockMode::Auto | ClockMode::V2 => send_fork(towline, context),
+        ClockMode::Auto | ClockMode::V2 => send_fork(towline, context, fork),
     }
 }
 
-fn send_fork(towline: &Towline, context: &Context) -> Sent {
+fn send_fork(towline: &Towline, context: &Context, fork: Fork) -> Sent {
     let header_bytes_max = towline.settings().limits.header_bytes_max;
     let (tick, header) = context.act(|strand| {
-        let tick = strand.send(Fork::Attached).ok()?;
+        let tick = strand.send(fork).ok()?;
         let header = strand.header(header_bytes_max);
-        if header.is_err() {
+        if header.is_err() && fork == Fork::Attached {
             strand.withdraw(tick);
         }
         Some((tick, header))
     });
     match towline.sendable(header) {
+        None => Sent::Nothing,
+        Some((clock, _)) if fork == Fork::Detached => Sent::Unanswered(clock.into_string()),
         Some((clock, cut)) => Sent::Fork {
             tick,
             forks: clock.facts.forks,
             text: clock.into_string().into_boxed_str(),
             cut,
         },
-        None => Sent::Nothing,
     }
 }
 
@@ -193,13 +283,36 @@ fn send_vector(towline: &Towline, context: &Context, span_id: SpanId) -> Sent {
         towline.dropped(Reason::SendOverLimits);
         return Sent::Nothing;
     };
-    let (trace_id, own) = (context.trace_id(), context.span_id());
-    let header = vector.write(trace_id, span_id, own, service, instance);
-    if header.len() > towline.settings().limits.header_bytes_max {
-        towline.dropped(Reason::SendTooLong);
-        return Sent::Nothing;
+    towline
+        .vector_header(context, span_id, &vector, false)
+        .map_or(Sent::Nothing, Sent::Unanswered)
+}
+
+impl Towline {
+    /// The header of a vector, if it may be sent.
+    fn vector_header(
+        &self,
+        context: &Context,
+        span_id: SpanId,
+        vector: &ClockV1,
+        hashes: bool,
+    ) -> Option<String> {
+        let settings = context.towline().settings();
+        let (service, instance) = (&*settings.service_name, &*settings.instance);
+        let (trace_id, own) = (context.trace_id(), context.span_id());
+        let header = if hashes {
+            let (service, instance) = (hashed(service), hashed(instance));
+            let vector = vector.with_hashed_labels();
+            vector.write(trace_id, span_id, own, &service, &instance)
+        } else {
+            vector.write(trace_id, span_id, own, service, instance)
+        };
+        if header.len() > self.settings().limits.header_bytes_max {
+            self.dropped(Reason::SendTooLong);
+            return None;
+        }
+        Some(header)
     }
-    Sent::Vector(header)
 }
 
 impl Call {
@@ -232,11 +345,48 @@ impl Call {
     /// The header `raceway-clock`. None where the host is not to have it.
     #[must_use]
     pub fn clock(&self) -> Option<&str> {
-        match &self.clock {
-            Sent::Nothing => None,
-            Sent::Fork { text, .. } => Some(text),
-            Sent::Vector(header) => Some(header),
+        self.clock.text()
+    }
+
+    /// What goes with the call beside trace and clock, by the settings, the request and the host:
+    /// names and values.
+    pub fn beside(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let has_some = self.has_beside();
+        has_some.then(|| self.all_beside()).into_iter().flatten()
+    }
+
+    #[inline]
+    fn has_beside(&self) -> bool {
+        self.left.is_some()
+            || self.context.edge().is_some()
+            || self.towline.settings().propagators.reads_b3()
+    }
+
+    fn all_beside(&self) -> Vec<(&'static str, String)> {
+        let mut fields = Vec::new();
+        let propagators = &self.towline.settings().propagators;
+        let (trace_id, flags) = (self.context.trace_id(), self.context.flags());
+        if self.traced && propagators.b3() {
+            fields.push(("b3", b3::single(trace_id, self.span_id, flags)));
         }
+        if self.traced && propagators.b3_multi() {
+            fields.push(("x-b3-traceid", trace_id.to_string()));
+            fields.push(("x-b3-spanid", self.span_id.to_string()));
+            fields.push(("x-b3-sampled", b3::sampled(flags).to_owned()));
+        }
+        if !self.trusted {
+            return fields;
+        }
+        if let Some(left) = self.left {
+            fields.push((TOWLINE_TIMEOUT, left.to_string()));
+        }
+        if let Some(edge) = self.context.edge() {
+            let baggage = edge.baggage.as_ref();
+            fields.extend(baggage.map(|baggage| (BAGGAGE, baggage.to_string())));
+            let probing = edge.probing.as_ref();
+            fields.extend(probing.map(|probing| (TOWLINE_PROBE, probing.value().to_owned())));
+        }
+        fields
     }
 
     /// Puts the call's headers into a request, in place of those that somebody set by hand: a field
@@ -254,11 +404,25 @@ impl Call {
         };
         let traceparent = self.traceparent();
         put(
-            headers::HTTP_TRACEPARENT,
+            Field::Traceparent.header_name(),
             traceparent.as_ref().map(Traceparent::as_str),
         );
-        put(headers::HTTP_TRACESTATE, self.tracestate());
-        put(headers::HTTP_RACEWAY_CLOCK, self.clock());
+        put(Field::Tracestate.header_name(), self.tracestate());
+        put(Field::RacewayClock.header_name(), self.clock());
+        if self.has_beside() {
+            self.inject_beside(headers);
+        }
+    }
+
+    #[cfg(feature = "http")]
+    #[cold]
+    fn inject_beside(&self, headers: &mut http::HeaderMap) {
+        for (name, value) in self.beside() {
+            // Baggage that the application has set itself stays.
+            if name != BAGGAGE || !headers.contains_key(BAGGAGE) {
+                headers.set(name, Some(value));
+            }
+        }
     }
 
     /// The answer's head is in: its status, and its fields `raceway-clock`, as they came. Whether
@@ -269,10 +433,34 @@ impl Call {
         status: u16,
         clocks: impl IntoIterator<Item = &'a [u8]>,
     ) -> bool {
+        self.answered_with(status, clocks, None)
+    }
+
+    /// As [`answered`](Self::answered), for an answer with all its fields: that of a callee which
+    /// was asked what it saw says so in another one.
+    pub fn answered_by<H: Headers + ?Sized>(&mut self, status: u16, headers: &H) -> bool {
+        let hops = match self.probing() {
+            None => Single::Absent,
+            Some(_) => headers.fields(Field::Hops).collect(),
+        };
+        let hops = match hops {
+            Single::One(field) => probe::hops_of(field),
+            Single::Absent | Single::Several => None,
+        };
+        self.answered_with(status, headers.fields(Field::RacewayClock), hops)
+    }
+
+    fn answered_with<'a>(
+        &mut self,
+        status: u16,
+        clocks: impl IntoIterator<Item = &'a [u8]>,
+        hops: Option<&str>,
+    ) -> bool {
         if self.stage != Stage::Sent {
             return self.stage == Stage::Done;
         }
         let learnt = self.learn(clocks);
+        self.record(Some((status, learnt.is_ok())), hops);
         if let Err(Some(reason)) = learnt {
             self.towline.dropped(reason);
         }
@@ -293,6 +481,7 @@ impl Call {
     /// No answer came: refused, reset, timed out. The fork stays open: the callee may be at work.
     pub fn failed(mut self) {
         self.stage = Stage::Done;
+        self.record(None, None);
         self.tell(Some(Outcome::Error), None);
     }
 
@@ -336,6 +525,26 @@ impl Call {
             work.as_mut().poll(polling)
         })
         .await
+    }
+
+    #[inline]
+    fn probing(&self) -> Option<&Probing> {
+        self.context.edge()?.probing.as_deref()
+    }
+
+    /// Adds the call to what its caller tells of the request. `answer`: the status, and whether it
+    /// was joined.
+    #[inline]
+    fn record(&self, answer: Option<(u16, bool)>, hops: Option<&str>) {
+        if let Some(probing) = self.probing() {
+            probing.add(&CallRecord {
+                host: self.host.as_deref().unwrap_or_default(),
+                span_id: self.span_id,
+                status: answer.map(|(status, _)| status),
+                joined: answer.map(|(_, joined)| joined),
+                hops,
+            });
+        }
     }
 
     /// Merges the answer's clock, or loses sight of the fork. `Err(None)`: there is nothing to say.
@@ -411,7 +620,9 @@ impl Call {
             span_id: self.span_id,
             parent_id: self.context.span_id(),
             flags: self.context.flags(),
+            kind: Kind::Client,
             host: self.host.as_deref().unwrap_or_default(),
+            resend_count: self.resend_count,
             clock,
             status,
             outcome,
@@ -451,7 +662,10 @@ enum End {
 impl Drop for Call {
     fn drop(&mut self) {
         match self.stage {
-            Stage::Sent => self.tell(Some(Outcome::Cancelled), None),
+            Stage::Sent => {
+                self.record(None, None);
+                self.tell(Some(Outcome::Cancelled), None);
+            }
             Stage::Answered => self.lose(),
             Stage::Done => {}
         }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::Order;
+use crate::hash_labels;
 use crate::id::{SpanId, TraceId};
 
 const COMPONENTS_MAX: usize = 256;
@@ -184,6 +185,14 @@ impl ClockV1 {
             Some(_) | None => return Err(ClockV1Full),
         }
         Ok(())
+    }
+
+    /// The same counts with a hash in place of each name.
+    pub(crate) fn with_hashed_labels(&self) -> Self {
+        let hashed = |(name, count)| (hash_labels::hashed_component(name), count);
+        Self {
+            components: self.iter().map(hashed).collect(),
+        }
     }
 
     /// How this vector stands to the other one: never [`Order::Unknown`], and true *per service*

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::host_list::HostList;
 use crate::limits::Limits;
 use crate::observer::{Observer, Observers};
+use crate::probe::ProbeMode;
+use crate::propagators::Propagators;
 
 /// What an application decides in its code. What it leaves open, the environment decides, and then
 /// the defaults (spec/api.md, "Settings").
@@ -39,6 +41,10 @@ pub struct Config {
     header_bytes_max: Option<usize>,
     levels_max: Option<usize>,
     forks_max: Option<u32>,
+    propagators: Option<String>,
+    deadlines: Option<bool>,
+    hash_labels: Option<bool>,
+    probe: Option<ProbeMode>,
     trust: Option<TrustFn>,
     filter: Option<FilterFn>,
     observers: Observers,
@@ -164,6 +170,38 @@ impl Config {
         self
     }
 
+    /// The formats that are read and written beside Trace Context, as `OTEL_PROPAGATORS` names them.
+    ///
+    /// ```
+    /// # use towline_core::Config;
+    /// let settings = Config::new().propagators("tracecontext,b3").resolve(|_| None);
+    /// assert!(settings.propagators.b3() && !settings.propagators.baggage());
+    /// ```
+    pub fn propagators(mut self, names: impl Into<String>) -> Self {
+        self.propagators = Some(names.into());
+        self
+    }
+
+    /// True: the time that a caller still waits is read, kept to and passed on.
+    pub fn deadlines(mut self, on: bool) -> Self {
+        self.deadlines = Some(on);
+        self
+    }
+
+    /// True: hosts that only [`propagate_to`](Self::propagate_to) allows see no names of services
+    /// and instances in clocks, but hashes of them.
+    pub fn hash_labels(mut self, on: bool) -> Self {
+        self.hash_labels = Some(on);
+        self
+    }
+
+    /// Who may ask what was seen of a request: a token, or `off`. Empty: not decided.
+    pub fn probe(mut self, token: impl AsRef<str>) -> Self {
+        let token = token.as_ref();
+        self.probe = (!token.is_empty()).then(|| ProbeMode::parse(token));
+        self
+    }
+
     /// Which requests are traced, by method and path (as on the request line, without the query):
     /// the others pass untouched.
     ///
@@ -286,6 +324,19 @@ impl Config {
                 levels_max: environment.downwards("levels_max", self.levels_max, limits.levels_max),
                 forks_max: environment.downwards("forks_max", self.forks_max, limits.forks_max),
             },
+            propagators: environment.propagators(self.propagators, "OTEL_PROPAGATORS"),
+            deadlines: self
+                .deadlines
+                .or_else(|| environment.boolean("TOWLINE_DEADLINES"))
+                .unwrap_or(false),
+            hash_labels: self
+                .hash_labels
+                .or_else(|| environment.boolean("TOWLINE_HASH_LABELS"))
+                .unwrap_or(false),
+            probe: self.probe.unwrap_or_else(|| {
+                let token = environment.text("TOWLINE_PROBE");
+                ProbeMode::parse(token.as_deref().unwrap_or_default())
+            }),
             observers: self.observers,
             trust: self.trust,
             filter: self.filter,
@@ -308,6 +359,10 @@ impl fmt::Debug for Config {
             .field("header_bytes_max", &self.header_bytes_max)
             .field("levels_max", &self.levels_max)
             .field("forks_max", &self.forks_max)
+            .field("propagators", &self.propagators)
+            .field("deadlines", &self.deadlines)
+            .field("hash_labels", &self.hash_labels)
+            .field("probe", &self.probe)
             .field("observers", &self.observers)
             .finish_non_exhaustive()
     }
@@ -379,6 +434,25 @@ impl Environment<'_> {
             Some(text) => Some((option, text)),
             None => self.text(variable).map(|text| (variable, text)),
         }
+    }
+
+    fn propagators(&mut self, in_code: Option<String>, variable: &'static str) -> Propagators {
+        let (from, text) = match in_code.filter(|text| !text.trim().is_empty()) {
+            Some(text) => ("propagators", text),
+            None => match self.text(variable) {
+                Some(text) => (variable, text),
+                None => return Propagators::default(),
+            },
+        };
+        let (propagators, unknown) = Propagators::parse(&text);
+        for word in unknown {
+            self.warn(from, &text, format_args!("`{word}` is not known, ignored"));
+        }
+        if propagators.lacks_trace_context() {
+            let why = "traceparent and tracestate are read and sent all the same";
+            self.warn(from, &text, why);
+        }
+        propagators
     }
 
     fn add_hosts(&mut self, list: &mut HostList, from: &str, text: &str) {
@@ -569,6 +643,14 @@ pub struct Settings {
     pub trace_response: bool,
     /// What a clock may cost.
     pub limits: Limits,
+    /// The formats that are read and written beside Trace Context.
+    pub propagators: Propagators,
+    /// Is the time that a caller still waits read, kept to and passed on?
+    pub deadlines: bool,
+    /// Are names hashed in clocks to hosts that are not local?
+    pub hash_labels: bool,
+    /// Who may ask what was seen of a request.
+    pub probe: ProbeMode,
     /// Those beside the counters.
     pub observers: Observers,
     trust: Option<TrustFn>,
@@ -583,6 +665,11 @@ impl Settings {
         self.trust
             .as_ref()
             .map_or(Trust::Continue, |trust| trust(peer))
+    }
+
+    /// Whether a function says what is believed.
+    pub(crate) fn asks_for_trust(&self) -> bool {
+        self.trust.is_some()
     }
 
     /// Is a request of this method and path (without the query) traced?
@@ -608,6 +695,10 @@ impl fmt::Debug for Settings {
             .field("sampled", &self.sampled)
             .field("trace_response", &self.trace_response)
             .field("limits", &self.limits)
+            .field("propagators", &self.propagators)
+            .field("deadlines", &self.deadlines)
+            .field("hash_labels", &self.hash_labels)
+            .field("probe", &self.probe)
             .field("observers", &self.observers)
             .finish_non_exhaustive()
     }
@@ -924,7 +1015,7 @@ mod tests {
             let mut warning_count = 0;
             let settings = Config::new().decide(|_| Some(value.clone()), |_| warning_count += 1);
             prop_assert!(!settings.service_name.is_empty() && !settings.instance.is_empty());
-            prop_assert!(warning_count <= 6 + 2 * (1 + value.len()));
+            prop_assert!(warning_count <= 9 + 3 * (1 + value.len()));
         }
 
         #[test]

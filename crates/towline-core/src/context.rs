@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use crate::baggage::Baggage;
 use crate::clock::Clock;
+use crate::edge::Edge;
 use crate::observer::{Kind, Outcome, StrandEvent};
 use crate::strand::{Fork, Strand, Way};
 use crate::{
@@ -29,6 +32,8 @@ struct State {
     vector: Option<ClockV1>,
     /// The work after the answer, once there is any.
     after: Option<Context>,
+    /// When whoever waits for this work gives up.
+    deadline: Option<Instant>,
 }
 
 /// A strand, or one that is written down only when somebody asks for its clock: most requests look
@@ -110,16 +115,10 @@ pub(crate) struct Identity {
     pub(crate) parent_id: Option<SpanId>,
     pub(crate) flags: TraceFlags,
     pub(crate) tracestate: Tracestate,
-    /// What a caller came with that was not trusted to be continued.
-    pub(crate) untrusted: Option<Box<Untrusted>>,
+    /// What few have.
+    pub(crate) edge: Option<Box<Edge>>,
     /// Whether the caller sent a clock that was accepted: then it is answered.
     pub(crate) answers: bool,
-}
-
-/// A `traceparent` that was valid but not trusted, and what is kept of it.
-pub(crate) struct Untrusted {
-    pub(crate) received: (TraceId, SpanId),
-    pub(crate) link: Option<TraceContext>,
 }
 
 impl Identity {
@@ -133,7 +132,7 @@ impl Identity {
             parent_id: None,
             flags: towline.new_trace_flags(),
             tracestate: Tracestate::default(),
-            untrusted: None,
+            edge: None,
             answers: false,
         }
     }
@@ -146,11 +145,19 @@ impl Identity {
 
     /// Whether it handles the request that came with this `traceparent`, or with no valid one.
     pub(crate) fn serves(&self, received: Option<(TraceId, SpanId)>) -> bool {
-        let own = match &self.untrusted {
+        let edge = self.edge.as_deref();
+        let own = match edge.and_then(|edge| edge.untrusted.as_ref()) {
+            _ if edge.is_some_and(|edge| edge.by_b3) => None,
             Some(untrusted) => Some(untrusted.received),
             None => self.parent_id.map(|parent_id| (self.trace_id, parent_id)),
         };
         self.kind == Kind::Server && own == received
+    }
+
+    /// The record for whoever asks what was seen.
+    #[inline]
+    pub(crate) fn hops(&self) -> Option<String> {
+        self.edge.as_ref()?.probing.as_ref()?.record(self)
     }
 }
 
@@ -168,6 +175,7 @@ impl Context {
             strand,
             vector,
             after: None,
+            deadline: identity.edge.as_ref().and_then(|edge| edge.deadline),
         };
         Self(Arc::new(Place {
             identity,
@@ -214,7 +222,37 @@ impl Context {
     /// The trace that the caller came with, where it was not trusted to be continued.
     #[must_use]
     pub fn link(&self) -> Option<&TraceContext> {
-        self.0.identity.untrusted.as_ref()?.link.as_ref()
+        self.edge()?.untrusted.as_ref()?.link.as_ref()
+    }
+
+    /// The contexts of the messages that are handled together; see [`Towline::receive_batch`].
+    #[must_use]
+    pub fn links(&self) -> &[TraceContext] {
+        self.edge().map(|edge| &*edge.links).unwrap_or_default()
+    }
+
+    /// The members of `baggage`, as they came; none where there are none.
+    ///
+    /// ```
+    /// use towline_core::{Config, Peer, Towline};
+    ///
+    /// let headers = [
+    ///     ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    ///     ("baggage", "tier=gold, user=%C3%A4"),
+    /// ];
+    /// let context = Towline::new(Config::new()).accept(headers.as_slice(), &Peer::default());
+    /// assert_eq!(context.baggage().map(|baggage| baggage.as_str()), Some("tier=gold,user=%C3%A4"));
+    /// assert_eq!(context.baggage_value("user").as_deref(), Some("\u{e4}"));
+    /// ```
+    #[must_use]
+    pub fn baggage(&self) -> Option<&Baggage> {
+        self.edge()?.baggage.as_ref()
+    }
+
+    /// The value of the first member of `baggage` with this key, percent-decoded.
+    #[must_use]
+    pub fn baggage_value(&self, key: &str) -> Option<String> {
+        self.baggage()?.value(key)
     }
 
     /// What kind of span this is.
@@ -269,7 +307,7 @@ impl Context {
             Some((tick, strand.clock()))
         });
         Task {
-            context: parent.child(&sent),
+            context: parent.child(&sent, Fork::Attached),
             parent,
             tick,
             sent,
@@ -285,7 +323,7 @@ impl Context {
             strand.send(Fork::Detached).ok()?;
             Some(strand.clock())
         });
-        parent.child(&sent)
+        parent.child(&sent, Fork::Detached)
     }
 
     /// Ends the strand, once. Gives the clock to answer with, if the caller sent one.
@@ -353,7 +391,7 @@ impl Context {
         match after {
             Ok(after) => after.into_live(),
             Err(end) => {
-                let child = self.child(&end);
+                let child = self.child(&end, Fork::Detached);
                 // Two threads may have come here at once: the first one's strand is the one.
                 self.state().after.get_or_insert(child).clone()
             }
@@ -391,8 +429,22 @@ impl Context {
         &self.0.identity
     }
 
+    pub(crate) fn edge(&self) -> Option<&Edge> {
+        self.0.identity.edge.as_deref()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.state().deadline
+    }
+
+    pub(crate) fn lower_deadline(&self, deadline: Option<Instant>) {
+        let mut state = self.state();
+        // What has no deadline is later than any.
+        state.deadline = state.deadline.into_iter().chain(deadline).min();
+    }
+
     /// A strand of this process that `sent` starts, in a span of its own.
-    fn child(&self, sent: &Clock) -> Self {
+    fn child(&self, sent: &Clock, fork: Fork) -> Self {
         let parent = self.identity();
         let span_id = SpanId::random();
         let component = parent.towline.component();
@@ -404,7 +456,7 @@ impl Context {
             parent_id: Some(parent.span_id),
             flags: parent.flags,
             tracestate: parent.tracestate.clone(),
-            untrusted: None,
+            edge: Edge::of_child(self.edge(), self.deadline(), fork),
             answers: false,
         };
         let strand = Strand::start(sent, component, span_id.low32(), false);

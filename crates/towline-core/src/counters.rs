@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::observer::{CallEvent, Observer, Reason, StrandEvent};
+use crate::observer::{CallEvent, Kind, Observer, Outcome, Reason, StrandEvent};
 
 /// Counts all that observers are told of, since it was made.
 ///
-/// The keys are `strand_start`, `strand_end`, `call_sent` and `call_answered`, and `what/reason`
-/// for each [`Reason`]: a closed list, so that counting is one addition without a lock or an
-/// allocation. Counters wrap after 2⁶⁴.
+/// The keys are `strand_start`, `strand_end`, `call_sent`, `call_answered` and `cancelled` (strands
+/// of requests whose caller went), and `what/reason` for each [`Reason`]: a closed list, so that
+/// counting is one addition without a lock or an allocation. Counters wrap after 2⁶⁴. What they
+/// come to is in their [`summary`](Self::summary).
 ///
 /// ```
 /// use towline_core::{Counters, Reason, Observer};
@@ -24,19 +25,47 @@ use crate::observer::{CallEvent, Observer, Reason, StrandEvent};
 #[derive(Debug)]
 pub struct Counters {
     // Each counter stands for itself: no order between them is promised, so all is `Relaxed`.
-    acts: [AtomicU64; ACT_KEYS.len()],
+    acts: [AtomicU64; Act::Cancelled as usize + 1],
     /// In the order of `Reason::ALL`, which is that of its discriminants.
     drops: [AtomicU64; Reason::ALL.len()],
 }
 
-const ACT_KEYS: [&str; 4] = ["strand_start", "strand_end", "call_sent", "call_answered"];
+/// What is counted beside drops: one addition for each act, so that a key may be the sum of two.
+#[derive(Clone, Copy)]
+enum Act {
+    ServerStart,
+    OtherStart,
+    MessageReceived,
+    StrandEnd,
+    SentWithClock,
+    SentWithout,
+    Joined,
+    NotJoined,
+    Cancelled,
+}
+
+/// The acts that a [`Summary`](crate::Summary) has.
+pub(crate) struct Acts {
+    pub(crate) received: u64,
+    pub(crate) sent_with_clock: u64,
+    pub(crate) joined: u64,
+    pub(crate) cancelled: u64,
+}
+
+const KEYS: [(&str, &[Act]); 5] = [
+    ("strand_start", &[Act::ServerStart, Act::OtherStart]),
+    ("strand_end", &[Act::StrandEnd]),
+    ("call_sent", &[Act::SentWithClock, Act::SentWithout]),
+    ("call_answered", &[Act::Joined, Act::NotJoined]),
+    ("cancelled", &[Act::Cancelled]),
+];
 
 impl Counters {
     /// All at 0.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            acts: [const { AtomicU64::new(0) }; ACT_KEYS.len()],
+            acts: [const { AtomicU64::new(0) }; Act::Cancelled as usize + 1],
             drops: [const { AtomicU64::new(0) }; Reason::ALL.len()],
         }
     }
@@ -65,29 +94,57 @@ impl Counters {
     ///
     /// let snapshot = Counters::default().snapshot();
     /// assert_eq!(snapshot[0], ("strand_start", 0));
-    /// assert_eq!(snapshot.len(), 4 + Reason::ALL.len());
+    /// assert_eq!(snapshot.len(), 5 + Reason::ALL.len());
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
         self.iter().collect()
     }
 
-    pub(crate) fn strand_started(&self) {
-        let [strand_start, ..] = &self.acts;
-        strand_start.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn request_started(&self) {
+        self.count(Act::ServerStart);
     }
 
-    pub(crate) fn strand_ended(&self) {
-        let [_, strand_end, ..] = &self.acts;
-        strand_end.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn message_received(&self) {
+        self.count(Act::MessageReceived);
+    }
+
+    pub(crate) fn request_ended(&self, outcome: Outcome) {
+        self.count(Act::StrandEnd);
+        if outcome == Outcome::Cancelled {
+            self.count(Act::Cancelled);
+        }
+    }
+
+    pub(crate) fn acts(&self) -> Acts {
+        Acts {
+            received: self.sum(&[Act::ServerStart, Act::MessageReceived]),
+            sent_with_clock: self.sum(&[Act::SentWithClock]),
+            joined: self.sum(&[Act::Joined]),
+            cancelled: self.sum(&[Act::Cancelled]),
+        }
+    }
+
+    #[inline]
+    fn count(&self, act: Act) {
+        if let Some(counter) = self.acts.get(act as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn sum(&self, acts: &[Act]) -> u64 {
+        let counters = acts.iter().filter_map(|act| self.acts.get(*act as usize));
+        counters
+            .map(|counter| counter.load(Ordering::Relaxed))
+            .fold(0, u64::wrapping_add)
     }
 
     fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let keys = ACT_KEYS
-            .into_iter()
-            .chain(Reason::ALL.iter().map(|reason| reason.key()));
-        keys.zip(self.acts.iter().chain(&self.drops))
-            .map(|(key, counter)| (key, counter.load(Ordering::Relaxed)))
+        let acts = KEYS.into_iter().map(|(key, acts)| (key, self.sum(acts)));
+        let drops = Reason::ALL
+            .iter()
+            .map(|reason| (reason.key(), self.get(*reason)));
+        acts.chain(drops)
     }
 }
 
@@ -119,22 +176,32 @@ impl fmt::Display for Counters {
 }
 
 impl Observer for Counters {
-    fn on_strand_start(&self, _: &StrandEvent<'_>) {
-        self.strand_started();
+    fn on_strand_start(&self, strand: &StrandEvent<'_>) {
+        match strand.kind {
+            Kind::Server => self.request_started(),
+            _ => self.count(Act::OtherStart),
+        }
     }
 
-    fn on_strand_end(&self, _: &StrandEvent<'_>) {
-        self.strand_ended();
+    fn on_strand_end(&self, strand: &StrandEvent<'_>) {
+        match (strand.kind, strand.outcome) {
+            (Kind::Server, Some(outcome)) => self.request_ended(outcome),
+            _ => self.count(Act::StrandEnd),
+        }
     }
 
-    fn on_call_sent(&self, _: &CallEvent<'_>) {
-        let [_, _, call_sent, _] = &self.acts;
-        call_sent.fetch_add(1, Ordering::Relaxed);
+    fn on_call_sent(&self, call: &CallEvent<'_>) {
+        self.count(match call.clock {
+            Some(_) => Act::SentWithClock,
+            None => Act::SentWithout,
+        });
     }
 
-    fn on_call_answered(&self, _: &CallEvent<'_>) {
-        let [.., call_answered] = &self.acts;
-        call_answered.fetch_add(1, Ordering::Relaxed);
+    fn on_call_answered(&self, call: &CallEvent<'_>) {
+        self.count(match call.outcome {
+            Some(Outcome::Ok) => Act::Joined,
+            _ => Act::NotJoined,
+        });
     }
 
     fn on_dropped(&self, reason: Reason) {
@@ -174,7 +241,7 @@ mod tests {
             .into_iter()
             .map(|(key, _)| key)
             .collect();
-        assert_eq!(keys.len(), 4 + Reason::ALL.len());
+        assert_eq!(keys.len(), 5 + Reason::ALL.len());
         for reason in Reason::ALL {
             assert_eq!(
                 reason.key(),
@@ -203,7 +270,9 @@ mod tests {
             span_id,
             parent_id: span_id,
             flags,
+            kind: Kind::Client,
             host: "cart",
+            resend_count: 0,
             clock: None,
             status: None,
             outcome: None,

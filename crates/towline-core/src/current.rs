@@ -121,12 +121,20 @@ impl Slot {
             .is_some_and(|held| held.identity().towline.settings().trace_response)
     }
 
+    /// The record with which a request is answered that asks what was seen of it; none for others.
+    #[inline]
+    #[must_use]
+    pub fn hops(&self) -> Option<String> {
+        let identity = self.0.as_ref()?.identity();
+        identity.hops()
+    }
+
     /// As [`Context::end`], without making the context.
     #[inline]
     pub fn end(&mut self, outcome: Outcome) -> Option<Clock> {
         match self.0.as_mut()? {
             Held::Context(context) => context.end(outcome),
-            Held::Seed(seed) => seed.end(),
+            Held::Seed(seed) => seed.end(outcome),
         }
     }
 

@@ -7,28 +7,90 @@ pub const TRACESTATE: &str = "tracestate";
 /// The header of the strand clock, on requests and on responses.
 pub const RACEWAY_CLOCK: &str = "raceway-clock";
 
-/// One of the headers that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+/// The header of what an application carries along.
+pub const BAGGAGE: &str = "baggage";
+/// The header of the milliseconds that are left for a request.
+pub const TOWLINE_TIMEOUT: &str = "towline-timeout";
+/// The header by which a request asks what each service on its way saw of it.
+pub const TOWLINE_PROBE: &str = "towline-probe";
+/// The header of an answer to a request that asked what was seen.
+pub const TOWLINE_HOPS: &str = "towline-hops";
+
+/// Writes the headers that are read, once.
+macro_rules! fields {
+    ($($(#[$doc:meta])+ $variant:ident = $name:expr;)+) => {
+        /// One of the headers that are read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Field {
+            $($(#[$doc])+ $variant,)+
+        }
+
+        impl Field {
+            const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The header's name, in lower case.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// The header's name; made when compiled, for making one reads its bytes.
+            #[cfg(feature = "http")]
+            pub(crate) const fn header_name(self) -> http::HeaderName {
+                match self {
+                    $(Self::$variant => const { http::HeaderName::from_static($name) },)+
+                }
+            }
+        }
+    };
+}
+
+fields! {
     /// [`TRACEPARENT`]
-    Traceparent,
+    Traceparent = TRACEPARENT;
     /// [`TRACESTATE`]
-    Tracestate,
+    Tracestate = TRACESTATE;
     /// [`RACEWAY_CLOCK`]
-    RacewayClock,
+    RacewayClock = RACEWAY_CLOCK;
+    /// [`BAGGAGE`]
+    Baggage = BAGGAGE;
+    /// [`TOWLINE_PROBE`]
+    Probe = TOWLINE_PROBE;
+    /// [`TOWLINE_TIMEOUT`]
+    Timeout = TOWLINE_TIMEOUT;
+    /// `grpc-timeout`
+    GrpcTimeout = "grpc-timeout";
+    /// `b3`
+    B3 = "b3";
+    /// `x-b3-traceid`
+    B3TraceId = "x-b3-traceid";
+    /// `x-b3-spanid`
+    B3SpanId = "x-b3-spanid";
+    /// `x-b3-sampled`
+    B3Sampled = "x-b3-sampled";
+    /// `x-b3-flags`
+    B3Flags = "x-b3-flags";
+    /// [`TOWLINE_HOPS`], on answers
+    Hops = TOWLINE_HOPS;
 }
 
 impl Field {
-    const ALL: [Self; 3] = [Self::Traceparent, Self::Tracestate, Self::RacewayClock];
+    /// The field of that name, in any case.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|field| name.eq_ignore_ascii_case(field.name()))
+    }
 
-    /// The header's name, in lower case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Traceparent => TRACEPARENT,
-            Self::Tracestate => TRACESTATE,
-            Self::RacewayClock => RACEWAY_CLOCK,
-        }
+    /// Whether it says in which trace a request is, and where: what others than these three say is
+    /// read apart, for few requests have it.
+    pub(crate) const fn is_beside(self) -> bool {
+        !matches!(
+            self,
+            Self::Traceparent | Self::Tracestate | Self::RacewayClock | Self::Hops
+        )
     }
 }
 
@@ -50,10 +112,7 @@ pub trait Headers {
 impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
     fn read(&self) -> impl Iterator<Item = (Field, &[u8])> {
         self.iter().filter_map(|(name, value)| {
-            let name = name.as_ref();
-            let field = Field::ALL
-                .into_iter()
-                .find(|field| name.eq_ignore_ascii_case(field.name()))?;
+            let field = Field::of_name(name.as_ref())?;
             Some((field, value.as_ref()))
         })
     }
@@ -106,27 +165,26 @@ impl Headers for http::HeaderMap {
 
 #[cfg(feature = "http")]
 impl Field {
+    /// The field of that name, which is in lower case. Most names of a request are none of ours:
+    /// their lengths tell.
     #[inline]
     fn of(name: &http::HeaderName) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|field| *name == field.header_name())
+        Some(match name.as_str() {
+            TRACEPARENT => Self::Traceparent,
+            TRACESTATE => Self::Tracestate,
+            RACEWAY_CLOCK => Self::RacewayClock,
+            BAGGAGE => Self::Baggage,
+            name => return Self::of_rare(name),
+        })
     }
 
-    /// The header's name; made when compiled, for making one reads its bytes.
-    const fn header_name(self) -> http::HeaderName {
-        match self {
-            Self::Traceparent => HTTP_TRACEPARENT,
-            Self::Tracestate => HTTP_TRACESTATE,
-            Self::RacewayClock => HTTP_RACEWAY_CLOCK,
+    #[inline]
+    fn of_rare(name: &str) -> Option<Self> {
+        let starts = name.starts_with("towline-") || name.starts_with("x-b3-");
+        if starts || matches!(name, "b3" | "grpc-timeout") {
+            Self::of_name(name)
+        } else {
+            None
         }
     }
 }
-
-#[cfg(feature = "http")]
-pub(crate) const HTTP_TRACEPARENT: http::HeaderName = http::HeaderName::from_static(TRACEPARENT);
-#[cfg(feature = "http")]
-pub(crate) const HTTP_TRACESTATE: http::HeaderName = http::HeaderName::from_static(TRACESTATE);
-#[cfg(feature = "http")]
-pub(crate) const HTTP_RACEWAY_CLOCK: http::HeaderName =
-    http::HeaderName::from_static(RACEWAY_CLOCK);

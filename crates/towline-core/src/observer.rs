@@ -6,6 +6,7 @@ use std::sync::{Arc, Once};
 
 use tracing::field::display;
 
+use crate::baggage::BaggageError;
 use crate::clock::ClockError;
 use crate::clock_v1::ClockV1Error;
 use crate::id::{SpanId, TraceFlags, TraceId};
@@ -44,7 +45,8 @@ pub trait Observer: Send + Sync + 'static {
     /// A strand ended; its clock is that of the end.
     fn on_strand_end(&self, _strand: &StrandEvent<'_>) {}
 
-    /// An attempt of a call left; its clock is what was sent.
+    /// An attempt of a call, or a message, left; its clock is what was sent. Of a message
+    /// ([`Kind::Producer`]) no answer follows.
     fn on_call_sent(&self, _call: &CallEvent<'_>) {}
 
     /// An attempt of a call ended; its clock is the caller's after it.
@@ -95,7 +97,7 @@ impl fmt::Debug for StrandEvent<'_> {
     }
 }
 
-/// An attempt of a call, as observers see it. Its kind is [`Kind::Client`].
+/// An attempt of a call, or a message, as observers see it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct CallEvent<'a> {
@@ -107,8 +109,13 @@ pub struct CallEvent<'a> {
     pub parent_id: SpanId,
     /// As sent.
     pub flags: TraceFlags,
-    /// The host that is called, as the application wrote it.
+    /// [`Kind::Client`], or [`Kind::Producer`] for a message.
+    pub kind: Kind,
+    /// The host that is called, as the application wrote it; empty for a message.
     pub host: &'a str,
+    /// How many attempts went before this one for the same request (`http.request.resend_count`);
+    /// 0 also where the client does not know.
+    pub resend_count: u32,
     /// Prints a clock in its wire form, made only if it is asked for: the one that was sent, or
     /// after the answer the caller's; none where there is none.
     pub clock: Option<&'a dyn fmt::Display>,
@@ -125,7 +132,9 @@ impl fmt::Debug for CallEvent<'_> {
             .field("span_id", &self.span_id)
             .field("parent_id", &self.parent_id)
             .field("flags", &self.flags)
+            .field("kind", &self.kind)
             .field("host", &self.host)
+            .field("resend_count", &self.resend_count)
             .field("clock", &self.clock.map(display))
             .field("status", &self.status)
             .field("outcome", &self.outcome)
@@ -146,6 +155,10 @@ pub enum Kind {
     Internal,
     /// A call, and the strand that a call without a context begins.
     Client,
+    /// A message that was sent.
+    Producer,
+    /// The handling of a message, or of several at once.
+    Consumer,
 }
 
 impl Kind {
@@ -156,6 +169,8 @@ impl Kind {
             Self::Server => "server",
             Self::Internal => "internal",
             Self::Client => "client",
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
         }
     }
 }
@@ -266,6 +281,8 @@ reasons! {
     TraceparentZeroId = "traceparent", "zero_id";
     /// A `traceparent` of a peer that is not trusted.
     TraceparentUntrusted = "traceparent", "untrusted";
+    /// A request without `traceparent`, with B3 that cannot be read.
+    TraceparentB3Malformed = "traceparent", "b3_malformed";
     /// A `tracestate` with a member that breaks the grammar.
     TracestateMalformed = "tracestate", "malformed";
     /// A `tracestate` of more than 32 members.
@@ -318,6 +335,18 @@ reasons! {
     SendTooLong = "send", "too_long";
     /// A clock that was not sent: every receiver would refuse it.
     SendOverLimits = "send", "over_limits";
+    /// A `baggage` of more than 8,192 bytes.
+    BaggageTooLong = "baggage", "too_long";
+    /// A `baggage` of more than 64 members.
+    BaggageTooManyMembers = "baggage", "too_many_members";
+    /// A `baggage` with a member that breaks the grammar.
+    BaggageMalformed = "baggage", "malformed";
+    /// Baggage that was not sent: the host is not on the list.
+    BaggageWithheld = "baggage", "withheld";
+    /// A time that is left which cannot be read.
+    TimeoutMalformed = "timeout", "malformed";
+    /// A call that was not made: no time was left.
+    TimeoutExpired = "timeout", "expired";
     /// A call without a current context.
     ContextNone = "context", "none";
     /// A strand that was used by a task that is not its own.
@@ -346,6 +375,16 @@ impl From<TracestateError> for Reason {
         match error {
             TracestateError::Malformed => Self::TracestateMalformed,
             TracestateError::TooManyMembers => Self::TracestateTooManyMembers,
+        }
+    }
+}
+
+impl From<BaggageError> for Reason {
+    fn from(error: BaggageError) -> Self {
+        match error {
+            BaggageError::TooLong => Self::BaggageTooLong,
+            BaggageError::TooManyMembers => Self::BaggageTooManyMembers,
+            BaggageError::Malformed => Self::BaggageMalformed,
         }
     }
 }
@@ -532,8 +571,9 @@ impl Observer for TracingObserver {
             span_id = %call.span_id,
             parent_id = %call.parent_id,
             flags = %call.flags,
-            kind = Kind::Client.as_str(),
+            kind = call.kind.as_str(),
             host = call.host,
+            resend_count = call.resend_count,
             clock = call.clock.map(display),
             "call_sent"
         );
@@ -546,8 +586,9 @@ impl Observer for TracingObserver {
             span_id = %call.span_id,
             parent_id = %call.parent_id,
             flags = %call.flags,
-            kind = Kind::Client.as_str(),
+            kind = call.kind.as_str(),
             host = call.host,
+            resend_count = call.resend_count,
             clock = call.clock.map(display),
             status = call.status,
             outcome = call.outcome.map(Outcome::as_str),
@@ -606,6 +647,8 @@ mod tests {
             span_id,
             parent_id: span_id,
             flags,
+            kind: Kind::Client,
+            resend_count: 0,
             host: "cart:80",
             clock: Some(clock),
             status: None,
@@ -665,7 +708,7 @@ mod tests {
         });
         let trace = "trace_id=0af7651916cd43dd8448eb211c80319c span_id=b7ad6b7169203331";
         let strand = r#"flags=01 kind="server" service="web" instance="w1" clock=v2;t=1c80319c, web#w1/77b0e190:4"#;
-        let call = r#"parent_id=b7ad6b7169203331 flags=01 kind="client" host="cart:80" clock=v2;t=1c80319c, web#w1/77b0e190:4"#;
+        let call = r#"parent_id=b7ad6b7169203331 flags=01 kind="client" host="cart:80" resend_count=0 clock=v2;t=1c80319c, web#w1/77b0e190:4"#;
         let expected = [
             format!("towline DEBUG message=strand_start {trace} {strand}"),
             format!(r#"towline DEBUG message=strand_end {trace} {strand} outcome="cancelled""#),

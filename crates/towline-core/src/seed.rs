@@ -1,9 +1,9 @@
 //! A request's context before anybody asks for it.
 
-use crate::ClockV1;
 use crate::clock::Clock;
 use crate::context::{Begun, Context, Identity};
 use crate::strand::Way;
+use crate::{ClockV1, Outcome};
 
 /// What a context is made of, if the handler asks for it: most do not, and pay for none.
 ///
@@ -37,6 +37,10 @@ impl Seed {
         &self.identity
     }
 
+    pub(crate) fn identity_mut(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
@@ -60,11 +64,11 @@ impl Seed {
 
     /// As [`Context::end`], where nobody observes.
     #[inline]
-    pub(crate) fn end(&mut self) -> Option<Clock> {
+    pub(crate) fn end(&mut self, outcome: Outcome) -> Option<Clock> {
         if std::mem::replace(&mut self.ended, true) {
             return None;
         }
-        self.identity.towline.counters().strand_ended();
+        self.identity.towline.counters().request_ended(outcome);
         self.stamp()
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crate::clock::{Clock, CutError};
 use crate::observer::{Observer, Reason};
@@ -30,6 +31,7 @@ struct Parts {
     component: Component,
     counters: Counters,
     withheld_before: AtomicBool,
+    made_at: Instant,
 }
 
 impl Towline {
@@ -44,6 +46,7 @@ impl Towline {
             component,
             counters: Counters::default(),
             withheld_before: AtomicBool::new(false),
+            made_at: Instant::now(),
         }));
         towline.introduce();
         towline
@@ -68,6 +71,9 @@ impl Towline {
             instance = %settings.instance,
             clock = settings.clock.as_str(),
             clocks_to = %settings.propagate_to,
+            propagators = %settings.propagators,
+            deadlines = settings.deadlines,
+            probe = settings.probe.as_str(),
             "towline extracts and injects traceparent, tracestate, raceway-clock"
         );
     }
@@ -97,6 +103,10 @@ impl Towline {
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.0.component
+    }
+
+    pub(crate) fn made_at(&self) -> Instant {
+        self.0.made_at
     }
 
     pub(crate) fn new_trace_flags(&self) -> TraceFlags {

@@ -245,7 +245,7 @@ fn is_value(value: &[u8]) -> bool {
             .all(|byte| matches!(byte, b' '..=b'~') && !b",=".contains(byte))
 }
 
-fn trim_blanks(mut text: &[u8]) -> &[u8] {
+pub(crate) fn trim_blanks(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }
