@@ -5,10 +5,23 @@ use std::str::FromStr;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::demo::Name;
 
 const EXITS: &str = "\
+Exit status: 0 well, 1 findings, 2 wrong usage, 3 not found, 4 not reached, 5 bad input, 130 interrupted.
+Data goes to standard output, everything else to standard error.";
+
+const PROBE_AFTER: &str = "\
+Examples:
+  towline probe typescript --chain python,go,rust
+  towline probe http://127.0.0.1:8080/orders --data '{\"item\": 7}'
+
+A hop without a record is *: it does not know Towline, keeps its record, or does not answer; each is
+said, with what helps. docs/doctor.md says how to read the table.
+
 Exit status: 0 well, 1 findings, 2 wrong usage, 3 not found, 4 not reached, 5 bad input, 130 interrupted.
 Data goes to standard output, everything else to standard error.";
 
@@ -22,8 +35,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Send one request through a chain of services and check every hop.
     Probe(ProbeArgs),
+    Doctor(DoctorArgs),
     /// Read and compare strand clocks.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -36,6 +49,7 @@ impl Command {
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::Probe(args) => args.json,
+            Self::Doctor(args) => args.json,
             Self::Clock(ClockCommand::Show { json, .. } | ClockCommand::Compare { json, .. }) => {
                 *json
             }
@@ -47,14 +61,35 @@ impl Command {
     }
 }
 
+/// Send one request through a chain of services and check every hop.
+///
 /// A place is a URL, host:port, or one of typescript, python, go, rust: where `towline demo` runs it,
 /// else its own port on 127.0.0.1.
+///
+/// Services that offer `POST /process` (spec/services.md) are told what to call, and every header is
+/// checked. Any other service gets the request that you give, with `towline-probe`; each service that
+/// runs Towline answers with what it saw. Where services have a token (TOWLINE_PROBE), set it here
+/// too; without one they answer only to probes from the loopback.
 #[derive(Debug, Parser)]
-#[command(name = "towline probe", after_help = EXITS)]
+#[command(name = "towline probe", after_help = EXITS, after_long_help = PROBE_AFTER, verbatim_doc_comment)]
 pub(crate) struct ProbeArgs {
     /// The first hop.
     #[arg(value_name = "URL")]
     pub(crate) url: String,
+    /// Ask any service what it saw; not needed where the URL has a path other than /process.
+    #[arg(long, conflicts_with_all = ["chain", "calls"])]
+    pub(crate) hops: bool,
+    /// The method of the request to any service; GET, or POST with --data.
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["chain", "calls"])]
+    pub(crate) method: Option<Method>,
+    /// A header of the request to any service; may be given again.
+    #[arg(long = "header", value_name = "NAME: VALUE", conflicts_with_all = ["chain", "calls"])]
+    pub(crate) headers: Vec<HeaderArg>,
+    /// The body of the request to any service; @FILE reads a file, @- standard input.
+    ///
+    /// It is sent as JSON unless a content-type is given.
+    #[arg(long, value_name = "BODY", conflicts_with_all = ["chain", "calls"])]
+    pub(crate) data: Option<String>,
     /// The hops after it, each called by the one before.
     #[arg(
         long,
@@ -84,6 +119,70 @@ pub(crate) struct ProbeArgs {
     #[command(flatten)]
     pub(crate) state: StateArg,
 }
+
+impl ProbeArgs {
+    /// Whether any service is asked, and not one of `spec/services.md`.
+    pub(crate) fn is_of_any_service(&self) -> bool {
+        let asked = self.hops || self.method.is_some() || !self.headers.is_empty();
+        asked || self.data.is_some() || (self.has_no_calls() && self.is_elsewhere())
+    }
+
+    fn has_no_calls(&self) -> bool {
+        self.chain.is_empty() && self.calls.is_none()
+    }
+
+    /// Whether the URL has a path, and another than `/process`.
+    fn is_elsewhere(&self) -> bool {
+        let rest = self
+            .url
+            .split_once("://")
+            .map_or(&*self.url, |(_, rest)| rest);
+        let path = rest.find('/').and_then(|slash| rest.get(slash..));
+        path.and_then(|path| path.split(['?', '#']).next())
+            .is_some_and(|path| !path.ends_with("/process"))
+    }
+}
+
+/// Ask running services what is off, and look for what breaks traces in lock files.
+///
+/// Running services are asked for what they say at /.well-known/towline: where one is disabled, has
+/// its clock off, has received nothing, calls without context, withholds clocks, loses answers or
+/// restarts traces, that is said, with why it matters and what cures it.
+///
+/// Without a URL, the lock file of this folder is looked at: two versions of `opentelemetry` in one
+/// program break traces without any error.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = DOCTOR_EXITS, after_long_help = DOCTOR_AFTER, verbatim_doc_comment)]
+pub(crate) struct DoctorArgs {
+    /// Services to ask: a URL, host:port, or one of typescript, python, go, rust.
+    #[arg(value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+    /// Lock files of Cargo to look at; Cargo.lock here where no service is asked.
+    #[arg(long = "lock", value_name = "FILE", num_args = 1..)]
+    pub(crate) locks: Vec<PathBuf>,
+    /// How long to wait for the answer of one service.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) timeout: u64,
+    /// Write one JSON document instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+}
+
+const DOCTOR_EXITS: &str = "\
+Exit status: 0 nothing worse than a note, 1 warnings or errors, 2 wrong usage, 3 a file is not there,
+4 no service answers, 5 a file is no lock file.
+Data goes to standard output, everything else to standard error.";
+
+const DOCTOR_AFTER: &str = "\
+Examples:
+  towline doctor 127.0.0.1:6001 127.0.0.1:6003
+  towline doctor --lock Cargo.lock tools/Cargo.lock
+
+Exit status: 0 nothing worse than a note, 1 warnings or errors, 2 wrong usage, 3 a file is not there,
+4 no service answers, 5 a file is no lock file.
+Data goes to standard output, everything else to standard error.";
 
 /// Which flags a probe sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +263,12 @@ pub(crate) enum DemoCommand {
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct StateArg {
     /// Where process ids are kept.
-    #[arg(long = "state", value_name = "DIR", env = "TOWLINE_DEMO_STATE")]
+    #[arg(
+        long = "state",
+        value_name = "DIR",
+        env = "TOWLINE_DEMO_STATE",
+        hide_short_help = true
+    )]
     pub(crate) dir: Option<PathBuf>,
 }
 
@@ -261,6 +365,42 @@ impl FromStr for PortOf {
     }
 }
 
+/// A header of a request: `NAME: VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeaderArg {
+    pub(crate) name: HeaderName,
+    pub(crate) value: HeaderValue,
+}
+
+impl FromStr for HeaderArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const OURS: [&str; 5] = [
+            "traceparent",
+            "tracestate",
+            "raceway-clock",
+            "towline-probe",
+            "towline-hops",
+        ];
+        let (name, value) = text
+            .split_once(':')
+            .ok_or("a header is given as NAME: VALUE")?;
+        let name: HeaderName = name
+            .trim()
+            .parse()
+            .map_err(|_| "that is no name of a header")?;
+        if OURS.contains(&name.as_str()) {
+            return Err(format!("{name} is what the probe sends itself"));
+        }
+        let mut value = HeaderValue::from_str(value.trim())
+            .map_err(|_| "a header's value is one line of ASCII")?;
+        // May be a password: it is shown nowhere.
+        value.set_sensitive(true);
+        Ok(Self { name, value })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,6 +423,53 @@ mod tests {
         );
         for bad in ["go", "go=", "go=0", "go=65536", "ruby=1", "=1"] {
             assert!(bad.parse::<PortOf>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_its_own_means_any_service() {
+        let is_of_any = |line: &str| {
+            let args = ProbeArgs::try_parse_from(line.split(' ')).unwrap();
+            args.is_of_any_service()
+        };
+        for line in [
+            "probe a:1/orders",
+            "probe http://a/",
+            "probe http://a:1/processes?x=/process",
+            "probe typescript --hops",
+            "probe a:1 --data x",
+            "probe a:1 --method PUT",
+        ] {
+            assert!(is_of_any(line), "{line}");
+        }
+        for line in [
+            "probe typescript",
+            "probe a:1",
+            "probe http://a/process",
+            "probe http://a/v2/process?x=/orders",
+            "probe http://a/orders --chain go",
+        ] {
+            assert!(!is_of_any(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn headers_are_read_strictly() {
+        let header: HeaderArg = "X-Key:  a b ".parse().unwrap();
+        assert_eq!(
+            (header.name.as_str(), header.value.as_bytes()),
+            ("x-key", &b"a b"[..])
+        );
+        assert!(!format!("{header:?}").contains("a b"));
+        for bad in [
+            "x",
+            ": y",
+            "x y: z",
+            "x: a\nb",
+            "Traceparent: 00",
+            "towline-probe: 1",
+        ] {
+            assert!(bad.parse::<HeaderArg>().is_err(), "{bad}");
         }
     }
 

@@ -4,16 +4,18 @@ use std::error::Error;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
 use serde::Deserialize;
-use towline_probe::{Answer, Probe, show};
+use towline_probe::{Answer, Probe, Status, Trail, TrailAnswer, show};
 
 /// The longest answer of a probe, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The longest answer of a health check, in bytes.
 const HEALTH_BYTES_MAX: usize = 64 << 10;
+/// The longest status of a service, in bytes.
+const STATUS_BYTES_MAX: usize = 256 << 10;
 /// How long a health check may take.
 const HEALTH_WAIT: Duration = Duration::from_secs(2);
 
@@ -38,16 +40,94 @@ pub(crate) async fn send(
         request = request.header(name, value);
     }
     let response = request.send().await.map_err(|error| reason(&error))?;
-    let clocks = response.headers().get_all("raceway-clock");
-    let clocks: Vec<String> = clocks
-        .iter()
-        .map(|clock| String::from_utf8_lossy(clock.as_bytes()).into_owned())
-        .collect();
     Ok(Answer {
         status: response.status().as_u16(),
-        clock: (!clocks.is_empty()).then(|| clocks.join(", ")),
+        clock: clock(&response),
         body: body(response, ANSWER_BYTES_MAX).await?,
     })
+}
+
+/// A request to any service, without what the probe adds.
+pub(crate) struct Plain {
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends it with what the probe adds. Of the answer only the head counts; its body is read so that
+/// the service sees its caller stay, as far as it is not too long.
+pub(crate) async fn send_trail(
+    client: &Client,
+    trail: &Trail,
+    plain: Plain,
+    wait: Duration,
+) -> anyhow::Result<TrailAnswer> {
+    let mut request = client
+        .request(plain.method, trail.url())
+        .headers(plain.headers)
+        .timeout(wait)
+        .body(plain.body);
+    for (name, value) in trail.headers() {
+        let mut value = HeaderValue::from_str(value).context("the token is no header value")?;
+        value.set_sensitive(name == "towline-probe");
+        request = request.header(name, value);
+    }
+    let response = request.send().await.map_err(|error| reason(&error))?;
+    let answer = TrailAnswer {
+        status: response.status().as_u16(),
+        clock: clock(&response),
+        hops: fields(&response, "towline-hops"),
+    };
+    // An answer that breaks off has said in its head what is asked here.
+    let _ = body(response, ANSWER_BYTES_MAX).await;
+    Ok(answer)
+}
+
+/// What is said at a place where a service may have its status.
+pub(crate) enum Told {
+    /// A status.
+    Status(Box<Status>),
+    /// Something else; the text says what.
+    Other(String),
+    /// Nothing; the text says why.
+    Nothing(String),
+}
+
+/// Asks a service for its status.
+pub(crate) async fn status(client: &Client, url: &str, wait: Duration) -> Told {
+    let response = match client.get(url).timeout(wait).send().await {
+        Ok(response) => response,
+        Err(error) => return Told::Nothing(format!("{:#}", reason(&error))),
+    };
+    let (status, media_type) = (response.status(), media_type(&response));
+    let body = match body(response, STATUS_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(error) => return Told::Other(format!("{error:#}")),
+    };
+    match Status::read(&body) {
+        Ok(told) if status.is_success() => Told::Status(Box::new(told)),
+        Ok(_) => Told::Other(format!("it answered {}", status.as_u16())),
+        Err(_) if !status.is_success() || !media_type.contains("json") => Told::Other(format!(
+            "it answered {} with {} bytes of {media_type}",
+            status.as_u16(),
+            body.len()
+        )),
+        Err(error) => Told::Other(error),
+    }
+}
+
+/// All `raceway-clock` fields, joined.
+fn clock(response: &Response) -> Option<String> {
+    let clocks = fields(response, "raceway-clock");
+    (!clocks.is_empty()).then(|| clocks.join(", "))
+}
+
+fn fields(response: &Response, name: &str) -> Vec<String> {
+    let fields = response.headers().get_all(name);
+    fields
+        .iter()
+        .map(|field| String::from_utf8_lossy(field.as_bytes()).into_owned())
+        .collect()
 }
 
 /// What `GET /health` answers (`spec/services.md`).

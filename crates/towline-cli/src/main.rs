@@ -3,10 +3,12 @@
 mod args;
 mod clock;
 mod demo;
+mod doctor;
 mod failure;
 mod http;
 mod out;
 mod probe;
+mod trail;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,7 @@ fn run(args: Args, out: &mut Out) -> Exit {
     match args.command {
         Command::Clock(command) => clock::run(&command, out),
         Command::Probe(args) => runtime()?.block_on(probe::run(&args, out)),
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),
         Command::Demo(command) => runtime()?.block_on(async {
             match command {
                 DemoCommand::Up(args) => demo::up(&args, out).await,

@@ -17,9 +17,13 @@ use crate::demo::{Name, Places};
 use crate::failure::Failure;
 use crate::http;
 use crate::out::Out;
+use crate::trail;
 
 /// Runs the command; services that are named are looked up among those of `towline demo`.
 pub(crate) async fn run(args: &ProbeArgs, out: &mut Out) -> Exit {
+    if args.is_of_any_service() {
+        return trail::run(args, out).await;
+    }
     let calls = Calls::read(args)?;
     let places = Places::known(&args.state)?;
     let topology = calls.topology(args, &places)?;
@@ -41,11 +45,16 @@ pub(crate) async fn run_at(args: &ProbeArgs, topology: Topology, out: &mut Out) 
     } else {
         many(args, &client, topology, wait, out).await?
     };
-    Ok(match outcome {
+    Ok(exit(outcome))
+}
+
+/// The exit status that says so.
+pub(crate) const fn exit(outcome: Outcome) -> u8 {
+    match outcome {
         Outcome::Kept => 0,
         Outcome::Findings => 1,
         Outcome::Unreachable => 4,
-    })
+    }
 }
 
 async fn one(client: &Client, topology: &Topology, flags: u8, wait: Duration) -> Report {
@@ -173,6 +182,6 @@ impl Calls {
     }
 }
 
-const PLACES: &str =
+pub(crate) const PLACES: &str =
     "a hop is http://host:port/path, host:port, or one of typescript, python, go, rust";
 const FORM: &str = r#"{"calls": [{"url": "python", "calls": [{"url": "go"}, {"url": "rust"}], "mode": "parallel"}]}"#;

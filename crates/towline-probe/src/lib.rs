@@ -20,7 +20,9 @@
 //! # Ok::<_, towline_probe::TopologyError>(())
 //! ```
 //!
-//! The services speak the contract of `spec/services.md`.
+//! The services speak the contract of `spec/services.md`. Any other service that runs Towline is
+//! asked by a [`Trail`]: the hop records of `spec/edge.md` say what each saw. A [`Checkup`] says what
+//! is off with running services, by what they say of themselves.
 
 mod cause;
 mod check;
@@ -53,7 +55,7 @@ pub use probe::{Answer, Probe};
 pub use report::{Outcome, Report};
 pub use row::{Cell, Row};
 pub use show::show;
-pub use target::{ENTRY_BYTES_MAX, TargetError, target};
+pub use target::{ENTRY_BYTES_MAX, TargetError, page, status_url, target};
 pub use text::Charset;
 pub use topology::{
     CALLS_MAX, HOPS_MAX, LEVELS_MAX, Mode, REQUEST_BYTES_MAX, Topology, TopologyError,

@@ -26,6 +26,52 @@ pub const ENTRY_BYTES_MAX: usize = 2048;
 /// When the entry is not such a URL: empty, longer than [`ENTRY_BYTES_MAX`], of another
 /// scheme, with a user name, without a host, or `host` alone.
 pub fn target(entry: &str) -> Result<String, TargetError> {
+    let (url, has_path) = checked(entry)?;
+    Ok(if has_path {
+        url
+    } else {
+        format!("{url}/process")
+    })
+}
+
+/// The URL that an entry means where any service is asked: without a path it means `/`.
+///
+/// ```
+/// assert_eq!(towline_probe::page("127.0.0.1:80").unwrap(), "http://127.0.0.1:80/");
+/// assert_eq!(towline_probe::page("http://gate/orders?x=1").unwrap(), "http://gate/orders?x=1");
+/// ```
+///
+/// # Errors
+///
+/// As [`target`].
+pub fn page(entry: &str) -> Result<String, TargetError> {
+    let (url, has_path) = checked(entry)?;
+    Ok(if has_path { url } else { format!("{url}/") })
+}
+
+/// Where the service at an entry has its status (`spec/edge.md`, "Status"): below the entry's path,
+/// unless that is it already.
+///
+/// ```
+/// use towline_probe::status_url;
+///
+/// assert_eq!(status_url("127.0.0.1:80").unwrap(), "http://127.0.0.1:80/.well-known/towline");
+/// assert_eq!(status_url("http://gate/cart/?x=1").unwrap(), "http://gate/cart/.well-known/towline");
+/// ```
+///
+/// # Errors
+///
+/// As [`target`].
+pub fn status_url(entry: &str) -> Result<String, TargetError> {
+    const PATH: &str = "/.well-known/towline";
+    let (url, _) = checked(entry)?;
+    let url = url.split(['?', '#']).next().unwrap_or(&url);
+    let url = url.strip_suffix(PATH).unwrap_or(url);
+    Ok(format!("{}{PATH}", url.trim_end_matches('/')))
+}
+
+/// The whole URL, and whether there is something behind its host.
+fn checked(entry: &str) -> Result<(String, bool), TargetError> {
     let fail = |reason| {
         Err(TargetError {
             entry: entry.chars().take(80).collect(),
@@ -62,10 +108,8 @@ pub fn target(entry: &str) -> Result<String, TargetError> {
     if !authority.as_str().ends_with(authority.host()) && authority.port_u16().is_none() {
         return fail("has a port above 65535");
     }
-    if rest.contains(['/', '?', '#']) {
-        return Ok(whole);
-    }
-    Ok(format!("{whole}/process"))
+    let has_path = rest.contains(['/', '?', '#']);
+    Ok((whole, has_path))
 }
 
 /// An entry of a chain that is not a place to call.

@@ -116,6 +116,12 @@ pub(crate) async fn status(args: &DemoArgs, out: &mut Out) -> Exit {
 pub(crate) async fn run(args: &RunArgs, out: &mut Out) -> Exit {
     let line = std::iter::once("towline probe").chain(args.probe.iter().map(String::as_str));
     let probe = ProbeArgs::try_parse_from(line).unwrap_or_else(|error| error.exit());
+    if probe.is_of_any_service() {
+        let failure = Failure::usage("`demo run` probes by POST /process");
+        return Err(
+            failure.hint("`towline demo up`, and then `towline probe` with these arguments")
+        );
+    }
     let calls = Calls::read(&probe)?;
     let named = calls.names(&probe)?;
     let wanted = if args.only.is_empty() {

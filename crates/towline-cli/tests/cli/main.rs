@@ -8,8 +8,10 @@
 
 mod clock;
 mod demo;
+mod doctor;
 mod folder;
 mod probe;
 mod server;
 mod towline;
+mod trail;
 mod usage;

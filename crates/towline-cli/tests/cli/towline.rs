@@ -1,6 +1,7 @@
 //! Runs the program.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -38,6 +39,11 @@ pub(crate) fn command() -> Command {
 
 pub(crate) fn towline<'a>(args: impl IntoIterator<Item = &'a str>) -> Ran {
     finish(command().args(args))
+}
+
+/// In a folder.
+pub(crate) fn towline_in<'a>(folder: &Path, args: impl IntoIterator<Item = &'a str>) -> Ran {
+    finish(command().current_dir(folder).args(args))
 }
 
 pub(crate) fn finish(command: &mut Command) -> Ran {

@@ -5,9 +5,10 @@ use std::os::unix::net::UnixStream;
 
 use crate::towline::{command, finish, towline};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["probe"],
+    &["doctor"],
     &["clock"],
     &["clock", "show"],
     &["clock", "compare"],
@@ -21,7 +22,7 @@ const COMMANDS: [&[&str]; 10] = [
 #[test]
 fn help_fits_one_screen() {
     for path in COMMANDS {
-        let ran = towline(path.iter().copied().chain(["--help"]));
+        let ran = towline(path.iter().copied().chain(["-h"]));
         assert_eq!(ran.exit, Some(0), "{path:?}");
         assert_eq!(ran.stderr, "");
         assert!(
@@ -32,6 +33,30 @@ fn help_fits_one_screen() {
         assert!(
             ran.stdout.lines().all(|line| line.chars().count() <= 130),
             "{path:?}"
+        );
+    }
+}
+
+#[test]
+fn the_manual_has_examples_and_says_how_it_ends() {
+    for command in ["probe", "doctor"] {
+        let ran = towline([command, "--help"]);
+        assert_eq!((ran.exit, ran.stderr.as_str()), (Some(0), ""));
+        for part in [
+            "\nUsage: ",
+            "\nOptions:\n",
+            "\nExamples:\n  towline ",
+            "\nExit status: 0 ",
+        ] {
+            assert!(
+                ran.stdout.contains(part),
+                "{command}: {part}\n{}",
+                ran.stdout
+            );
+        }
+        assert!(
+            ran.stdout.lines().all(|line| line.chars().count() <= 130),
+            "{command}"
         );
     }
 }
