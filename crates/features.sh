@@ -7,5 +7,6 @@ check -p towline-core
 check -p towline-core --features http
 check -p towline-tower
 check -p towline-tower --features axum
+check -p towline-otel
 check -p towline --no-default-features
 for feature in tower axum reqwest; do check -p towline --no-default-features --features "$feature"; done

@@ -6,7 +6,7 @@ root=$PWD
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
 project=$(mktemp -d)
 trap 'rm -r "$project"' EXIT
-crates=(towline-core towline-tower towline-reqwest towline)
+crates=(towline-core towline-tower towline-reqwest towline-otel towline)
 for crate in "${crates[@]}"; do
   mkdir -p "$project/$crate"
   # What `cargo package` would put in: only the files of the crate itself.

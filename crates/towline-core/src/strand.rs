@@ -324,7 +324,7 @@ impl Strand {
     }
 
     /// Makes a plain event of the call sent at `tick`: no clock went with it, so nothing comes back.
-    pub(crate) fn withdraw(&mut self, tick: u32) {
+    pub fn withdraw(&mut self, tick: u32) {
         self.known.forks.forget(tick, false);
     }
 

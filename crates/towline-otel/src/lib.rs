@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod calls;
+mod destination;
+mod ids;
+mod line;
+mod live;
+mod processor;
+mod propagator;
+mod received;
+mod strands;
+mod symptom;
+
+pub use processor::{Alone, SpanProcessor};
+pub use propagator::Propagator;
+pub use strands::Strands;

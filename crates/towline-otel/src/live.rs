@@ -1,0 +1,125 @@
+//! The spans that live in this process, and their strands.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
+
+use crate::calls::Calls;
+use crate::line::Line;
+
+/// Spans of one shard that are followed; there are [`SHARDS`] of them.
+const SHARD_SPANS_MAX: usize = 4096;
+const SHARDS: usize = 16;
+
+/// A span that lives.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) line: Line,
+    pub(crate) role: Role,
+}
+
+/// What a span is to its strand.
+#[derive(Clone, Debug)]
+pub(crate) enum Role {
+    /// The strand begins and ends with it.
+    Begins,
+    /// It is a part of its parent's strand.
+    Shares,
+    /// It sends forks of the strand. `begins`: of one that began with it.
+    Calls {
+        calls: Arc<Mutex<Calls>>,
+        begins: bool,
+    },
+}
+
+type Key = (TraceId, SpanId);
+
+/// All spans that live.
+#[derive(Debug, Default)]
+pub(crate) struct LiveSpans {
+    shards: [Mutex<HashMap<Key, Live>>; SHARDS],
+}
+
+impl LiveSpans {
+    /// Follows a span; false where too many live.
+    pub(crate) fn insert(&self, span: &SpanContext, live: Live) -> bool {
+        let mut shard = self.shard(span);
+        let room = shard.len() < SHARD_SPANS_MAX;
+        if room {
+            shard.insert(key(span), live);
+        }
+        room
+    }
+
+    pub(crate) fn get(&self, span: &SpanContext) -> Option<Live> {
+        self.shard(span).get(&key(span)).cloned()
+    }
+
+    pub(crate) fn remove(&self, span: &SpanContext) -> Option<Live> {
+        self.shard(span).remove(&key(span))
+    }
+
+    /// Follows none any more.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    fn shard(&self, span: &SpanContext) -> MutexGuard<'_, HashMap<Key, Live>> {
+        let [.., last] = span.span_id().to_bytes();
+        let [first, others @ ..] = &self.shards;
+        let nth = usize::from(last) % SHARDS;
+        let shard = nth.checked_sub(1).and_then(|nth| others.get(nth));
+        // A map is whole between any two of its acts.
+        shard
+            .unwrap_or(first)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(span: &SpanContext) -> Key {
+    (span.trace_id(), span.span_id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::{TraceFlags, TraceState};
+    use towline_core::{Component, Strand};
+
+    fn span(id: u64) -> SpanContext {
+        let (trace_id, span_id) = (TraceId::from(7), SpanId::from(id));
+        SpanContext::new(
+            trace_id,
+            span_id,
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::NONE,
+        )
+    }
+
+    #[test]
+    fn spans_that_live_are_bounded_and_ended_ones_make_room() {
+        let spans = LiveSpans::default();
+        let strand = Strand::first(&Component::new("shop", "1"), 1, 7);
+        let live = Live {
+            line: Line::own(strand),
+            role: Role::Begins,
+        };
+        // All of one shard: their last byte is the same.
+        let ids = || (1..).map(|nth: u64| span(nth << 8));
+        for span in ids().take(SHARD_SPANS_MAX) {
+            assert!(spans.insert(&span, live.clone()));
+        }
+        let late = span(1 << 40);
+        assert!(!spans.insert(&late, live.clone()));
+        assert!(spans.get(&late).is_none());
+        assert!(spans.remove(&ids().next().expect("one")).is_some());
+        assert!(spans.insert(&late, live));
+        spans.clear();
+        assert!(spans.get(&late).is_none());
+    }
+}

@@ -1,0 +1,15 @@
+//! With OpenTelemetry's own SDK: what is read, written and stamped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics where it fails"
+)]
+
+mod beside;
+mod carrier;
+mod chain;
+mod log;
+mod processor;
+mod propagator;
+mod traced;
