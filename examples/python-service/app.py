@@ -21,7 +21,7 @@ from waitress.server import create_server
 from werkzeug.exceptions import BadRequest, HTTPException
 
 import towline.requests
-from towline import Config, Propagator, Towline, current
+from towline import STATUS_PATH, Config, Propagator, Towline, current, status_view
 from towline.futures import ThreadPoolExecutor
 
 BODY_BYTES_MAX = 1 << 20
@@ -30,7 +30,7 @@ CALL_SECONDS_MAX = 5
 PASSED_ON = ("payload", "calls", "mode")
 
 logging.basicConfig(stream=sys.stdout, level=logging.INFO)
-propagator = Propagator(Config(filter=lambda method, path: path != "/health"))
+propagator = Propagator(Config(filter=lambda method, path: path not in ("/health", STATUS_PATH)))
 config = propagator.config
 
 app = Flask(__name__)
@@ -43,6 +43,9 @@ for scheme in ("http://", "https://"):
     session.mount(scheme, fault.WireAdapter(pool_connections=CALLS_MAX, pool_maxsize=CALLS_MAX))
 
 pool = ThreadPoolExecutor(max_workers=CALLS_MAX)
+
+
+app.add_url_rule(STATUS_PATH, view_func=status_view(propagator))
 
 
 @app.get("/health")

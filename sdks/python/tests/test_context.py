@@ -37,7 +37,7 @@ def test_a_request_is_continued(propagator: Propagator, recorder: Recorder) -> N
     (started,) = recorder.of("strand_start")
     assert (started.span_id, started.parent_id, started.kind) == (context.span_id, PARENT_ID, "server")
     assert (started.service, started.instance, started.clock) == ("shop", "1", context.stamp())
-    assert propagator.counters.snapshot() == {"strand_start": 1}
+    assert propagator.counters.snapshot() == {"strand_start": 1, "received": 1, "continued": 1}
 
 
 def test_a_request_without_a_trace_begins_one(propagator: Propagator) -> None:
@@ -50,6 +50,7 @@ def test_a_request_without_a_trace_begins_one(propagator: Propagator) -> None:
     assert len(context.stamp().hops) == 1
     assert propagator.counters.snapshot() == {
         "strand_start": 1,
+        "received": 1,
         "traceparent/absent": 1,
         "clock/no_traceparent": 1,
     }
@@ -97,7 +98,12 @@ def test_a_bad_clock_is_dropped_and_a_first_strand_starts(
     assert context.parent_id == PARENT_ID
     assert len(context.stamp().hops) == 1, "also where a member came beside it"
     assert not context.answers
-    assert propagator.counters.snapshot() == {"strand_start": 1, "clock/" + reason: 1}
+    assert propagator.counters.snapshot() == {
+        "strand_start": 1,
+        "received": 1,
+        "continued": 1,
+        "clock/" + reason: 1,
+    }
 
 
 def test_a_bad_tracestate_is_dropped(propagator: Propagator) -> None:
@@ -129,12 +135,14 @@ def test_trust_is_a_function_of_the_peer() -> None:
 
     restarted, ignored, dropped, trusted = (came(peer) for peer in "abcd")
     assert restarted.trace_id != TRACE_ID != ignored.trace_id
-    assert restarted.link is not None
-    assert (restarted.link.trace_id, restarted.parent_id, ignored.link) == (TRACE_ID, None, None)
+    assert restarted.links
+    assert (restarted.links[0].trace_id, restarted.parent_id, ignored.links) == (TRACE_ID, None, ())
     assert (dropped.trace_id, dropped.tracestate, dropped.answers) == (TRACE_ID, "", True)
     assert (trusted.trace_id, trusted.tracestate) == (TRACE_ID, "foo=1")
     assert propagator.counters.snapshot() == {
         "strand_start": 4,
+        "received": 4,
+        "continued": 2,
         "traceparent/untrusted": 2,
         "tracestate/untrusted": 3,
         "clock/untrusted": 2,
@@ -171,7 +179,15 @@ def test_a_call_and_its_answer(propagator: Propagator, recorder: Recorder) -> No
     )
     assert sent.clock.format() == call.headers["raceway-clock"]
     assert (answered.outcome, answered.status, answered.clock) == ("ok", 200, context.stamp())
-    assert propagator.counters.snapshot() == {"strand_start": 1, "call_sent": 1, "call_answered": 1}
+    assert propagator.counters.snapshot() == {
+        "strand_start": 1,
+        "received": 1,
+        "continued": 1,
+        "call_sent": 1,
+        "sent": 1,
+        "call_answered": 1,
+        "joined": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -251,7 +267,12 @@ def test_off_sends_no_clocks_and_counts_nothing_for_it() -> None:
     assert not context.answers
     call = context.call("localhost")
     assert call.headers == {"traceparent": f"00-{TRACE_ID}-{call.span_id}-01", "tracestate": "foo=1"}
-    assert propagator.counters.snapshot() == {"strand_start": 1, "call_sent": 1}
+    assert propagator.counters.snapshot() == {
+        "strand_start": 1,
+        "received": 1,
+        "continued": 1,
+        "call_sent": 1,
+    }
 
 
 def test_tracestate_off_leaves_our_member_unwritten() -> None:
@@ -429,7 +450,10 @@ def test_an_observer_that_raises_breaks_nothing(caplog: pytest.LogCaptureFixture
     assert propagator.counters.snapshot() == {
         "clock/version": 1,
         "strand_start": 1,
+        "received": 1,
+        "continued": 1,
         "call_sent": 1,
+        "sent": 1,
         "answer/absent": 1,
         "call_answered": 1,
         "strand_end": 1,

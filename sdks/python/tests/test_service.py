@@ -285,3 +285,25 @@ def test_names_are_changed_by_the_settings() -> None:
         with urllib.request.urlopen(url + "/health", timeout=10) as response:
             told = json.load(response)
     assert (told["service"], told["instance"]) == ("renamed", "r-1")
+
+
+def test_the_status_is_told_and_not_traced(service: str) -> None:
+    with urllib.request.urlopen(service + "/.well-known/towline", timeout=10) as response:
+        assert response.headers["cache-control"] == "no-store"
+        first = json.load(response)
+    assert (first["language"], first["service"], first["instance"]) == ("python", "python", "py-1")
+    with urllib.request.urlopen(service + "/.well-known/towline", timeout=10) as response:
+        assert json.load(response)["counters"] == first["counters"]
+
+
+def test_a_probe_is_told_of_each_hop(service: str) -> None:
+    with running(TOWLINE_SERVICE_NAME="second") as second:
+        body = {"payload": "p", "calls": [{"url": second}, {"url": "http://127.0.0.1:9"}], "mode": "parallel"}
+        _, headers, told = post(service + "/process", body, HEADERS | {"towline-probe": "1"})
+    record = json.loads(headers["towline-hops"])
+    assert (record["service"], record["span_id"], record["parent_id"]) == ("python", told["span_id"], PARENT_ID)
+    calls = sorted(record["calls"], key=lambda call: str(call["status"]))
+    assert [(call["answer"], call["hops"] and call["hops"]["service"]) for call in calls] == [
+        ("joined", "second"),
+        (None, None),
+    ]

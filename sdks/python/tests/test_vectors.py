@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,8 +20,12 @@ from towline import (
     TraceContext,
     TraceContextError,
 )
+from towline._b3 import B3, read_b3
+from towline._baggage import read_baggage, read_members
+from towline._errors import RefusedError
 from towline._known import merge, spine_of
 from towline._reader import DEFAULT_LIMITS, TICK_MAX, write_members
+from towline._timeout import read_timeout
 from towline._trace_context import write_tracestate
 
 TRACE_ID = "0" * 24 + "1c80319c"
@@ -32,6 +37,7 @@ FILES = {
     "clock-cut": {"about", "made", "cut"},
     "clock-v1": {"about", "made", "trace_id", "read", "refused", "send", "write", "compare"},
     "trace-context": {"about", "made", "cases"},
+    "carriers": {"about", "timeout", "b3", "baggage"},
 }
 
 
@@ -259,3 +265,32 @@ def test_trace_context(case: dict[str, Any]) -> None:
         "tracestate_out": write_tracestate(got.tracestate, None) or None,
         "tracestate_out_with_own": write_tracestate(got.tracestate, "77b0e190:4") or None,
     } == want | {"tracestate_dropped": dropped and dropped.replace(" ", "_")}
+
+
+def read_or_dropped(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except RefusedError as error:
+        return {"dropped": error.reason}
+
+
+def test_the_time_that_is_left() -> None:
+    for case in vectors("carriers")["timeout"]:
+        own, grpc = case["towline-timeout"], case["grpc-timeout"]
+        assert read_or_dropped(lambda: read_timeout(own, grpc)) == case["milliseconds"], case["name"]  # noqa: B023
+
+
+def test_b3() -> None:
+    for case in vectors("carriers")["b3"]:
+        read = read_or_dropped(lambda: read_b3({"b3": case["b3"]} | case["multi"]))  # noqa: B023
+        assert (read._asdict() if isinstance(read, B3) else read) == case["read"], case["name"]
+
+
+def test_baggage() -> None:
+    for case in vectors("carriers")["baggage"]:
+
+        def read() -> Any:
+            text = read_baggage(case["baggage"])  # noqa: B023
+            return {"text": text, "members": [list(member) for member in read_members(text)]}
+
+        assert read_or_dropped(read) == case["read"], case["name"]

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from towline._clock import Clock
-from towline._context import Context
+from towline._context import CLOCK, Context
 from towline._errors import ClockError
 from towline._observer import Outcome
-
-CLOCK = "raceway-clock"
+from towline._probe import HOPS
 
 
 @dataclass(slots=True)
@@ -45,17 +44,22 @@ def _is_shared(cache_control: str) -> bool:
     return "public" in names or "s-maxage" in names
 
 
-def outcome_of(status: int) -> Outcome:
+def outcome_of(context: Context, status: int) -> Outcome:
     """How a strand ends that answers with this status."""
+    if context.caller_gone():
+        return "cancelled"
     return "error" if status >= 500 else "ok"
 
 
 def answer_fields(context: Context, head: Head) -> list[tuple[str, str]]:
     """The fields to add to a response. The strand ends here if the length of the body is known."""
-    clock = context.end(outcome_of(head.status)) if head.sized else None
+    clock = context.end(outcome_of(context, head.status)) if head.sized else None
     fields = []
     if context.answers and not head.shared:
         fields += clock_fields(context, clock or context.strand.stamp)
+    if context.along is not None and context.along.probe is not None and not head.shared:
+        record = context.along.probe.record(context)
+        fields += [] if record is None else [(HOPS, record)]
     if context.propagator.config.trace_response:
         traceresponse = f"00-{context.trace_id}-{context.span_id}-{context.flags:02x}"
         fields += [("traceresponse", traceresponse), ("server-timing", f"trace;desc={traceresponse}")]

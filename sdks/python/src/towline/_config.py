@@ -18,6 +18,7 @@ logger = logging.getLogger("towline")
 
 ClockMode = Literal["auto", "v2", "v1", "off"]
 CLOCK_MODES = ("auto", "v2", "v1", "off")
+PROPAGATORS = ("tracecontext", "baggage", "b3", "b3multi", "towline", "none")
 
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -39,8 +40,12 @@ CONTINUE = Trust()
 Filter = Callable[[str, str], bool]
 """Of method and path: is the request to be served?"""
 
+STATUS_PATH = "/.well-known/towline"
+"""Where a status handler is looked for."""
+
 _HEALTH_PATHS = frozenset(
     (
+        STATUS_PATH,
         "/health",
         "/healthz",
         "/health/live",
@@ -56,7 +61,8 @@ _HEALTH_PATHS = frozenset(
 
 
 def without_health_checks(method: str, path: str) -> bool:
-    """A filter that leaves out GET and HEAD requests to the usual paths of health checks and metrics."""
+    """A filter that leaves out GET and HEAD requests to the usual paths of health checks and metrics, and to
+    `STATUS_PATH`."""
     return method not in ("GET", "HEAD") or path.rstrip("/") not in _HEALTH_PATHS
 
 
@@ -71,11 +77,16 @@ class Config:
         disabled: read, send and count nothing; requests pass untouched.
         clock: `auto`, `v2`, `v1` or `off`.
         tracestate: write our `tracestate` member.
+        propagators: what is read and sent beside `traceparent` and `tracestate`, which always are: the words of
+            `OTEL_PROPAGATORS`, of which `baggage`, `b3` and `b3multi` matter here; default `tracecontext`, `baggage`.
         propagate_to: hosts to which clocks go besides the internal ones: suffixes, addresses, CIDR blocks, `*`.
         traceparent_to: hosts to which `traceparent` and the `tracestate` of others go; default all.
         sampled: the sampled flag of traces that begin here.
         trust: of a peer's address (empty where it is not known); default: every peer is trusted.
         trace_response: write `traceresponse` and `Server-Timing` on responses.
+        deadlines: read and send how much time is left, and give calls up when it is over.
+        hash_labels: hide service and instance names in clocks to hosts that only `propagate_to` allows.
+        probe: who may ask for hop records: `loopback`, `off`, or the token that they have to know.
         header_bytes_max: of a clock, read and written; 1 to 4096.
         levels_max: of a clock; 1 to 64.
         forks_max: of a clock; 0 to 65536.
@@ -89,11 +100,16 @@ class Config:
 
     __slots__ = (
         "clock",
+        "deadlines",
         "disabled",
         "filter",
+        "hash_labels",
         "instance",
+        "internal",
         "limits",
+        "probe",
         "propagate_to",
+        "propagators",
         "sampled",
         "service_name",
         "trace_response",
@@ -110,11 +126,15 @@ class Config:
         disabled: bool | None = None,
         clock: ClockMode | None = None,
         tracestate: bool | None = None,
+        propagators: Iterable[str] | None = None,
         propagate_to: Iterable[str] | None = None,
         traceparent_to: Iterable[str] | None = None,
         sampled: bool | None = None,
         trust: Callable[[str], Trust] | None = None,
         trace_response: bool | None = None,
+        deadlines: bool | None = None,
+        hash_labels: bool | None = None,
+        probe: str | None = None,
         header_bytes_max: int | None = None,
         levels_max: int = DEFAULT_LIMITS.levels_max,
         forks_max: int = DEFAULT_LIMITS.forks_max,
@@ -130,10 +150,16 @@ class Config:
         default_clock: ClockMode = "auto"
         self.clock = clock or env.read("TOWLINE_CLOCK", _clock_mode, default_clock)
         self.tracestate = env.read("TOWLINE_TRACESTATE", _on_off, True) if tracestate is None else tracestate
+        words = (env.first("OTEL_PROPAGATORS") or "tracecontext,baggage").split(",")
+        self.propagators = _propagators(words if propagators is None else propagators)
+        self.internal = HostList([], internal=True)
         self.propagate_to = HostList(env.hosts("TOWLINE_PROPAGATE_TO", propagate_to), internal=True)
         self.traceparent_to = HostList(env.hosts("TOWLINE_TRACEPARENT_TO", traceparent_to) or ["*"])
         self.sampled = env.flag("TOWLINE_SAMPLED", True) if sampled is None else sampled
         self.trace_response = env.flag("TOWLINE_TRACE_RESPONSE", False) if trace_response is None else trace_response
+        self.deadlines = env.flag("TOWLINE_DEADLINES", False) if deadlines is None else deadlines
+        self.hash_labels = env.flag("TOWLINE_HASH_LABELS", False) if hash_labels is None else hash_labels
+        self.probe = _probe(probe or env.first("TOWLINE_PROBE") or "loopback")
         self.trust = trust
         self.filter = filter
         bytes_max = header_bytes_max or env.read("TOWLINE_HEADER_BYTES_MAX", _positive, DEFAULT_LIMITS.header_bytes_max)
@@ -197,6 +223,25 @@ def _attributes(text: str) -> dict[str, str]:
             raise ValueError(pair)
         attributes[key] = unquote(value.strip(), errors="strict")
     return attributes
+
+
+def _propagators(words: Iterable[str]) -> tuple[str, ...]:
+    known: list[str] = []
+    for word in filter(None, (word.strip().lower() for word in words)):
+        if word not in PROPAGATORS:
+            logger.warning("the propagator %r is not known and ignored: there are %s", word, ", ".join(PROPAGATORS))
+        elif word not in known:
+            known.append(word)
+    if "none" in known:
+        known.clear()
+    if "tracecontext" not in known:
+        logger.warning("the propagators do not name tracecontext; traceparent and tracestate are read and sent anyway")
+    return tuple(known)
+
+
+def _probe(text: str) -> str:
+    """A token as it is; the two words in lower case."""
+    return text.lower() if text.lower() in ("loopback", "off") else text
 
 
 def _clock_mode(text: str) -> ClockMode:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
+from towline._along import Along
+from towline._baggage import read_members
+from towline._call import Call
+from towline._cancelled import Cancelled
+from towline._carrier import MutableCarrier, write_fields
 from towline._clock import Clock
 from towline._clock_v1 import ClockV1
-from towline._errors import ClockError, ClockV1Error, StrandEndedError
+from towline._errors import ClockError, StrandEndedError
 from towline._ids import new_span_id
-from towline._observer import CallEvent, Kind, Outcome, StrandEvent
+from towline._observer import Kind, Outcome, StrandEvent
 from towline._reader import DEFAULT_LIMITS, NO_LIMITS, Limits
 from towline._strand import Sent, Strand
-from towline._trace_context import TraceContext, write_tracestate
+from towline._trace_context import TraceContext
 
 if TYPE_CHECKING:
     from towline._propagator import Propagator
+
+CLOCK = "raceway-clock"
+HEADER_NAMES = ("traceparent", "tracestate", CLOCK)
+"""The header fields that are always ours to write."""
 
 _current: ContextVar[Context | None] = ContextVar("towline_context", default=None)
 _rare = threading.Lock()  # for what happens at most a few times in a request
@@ -40,6 +51,13 @@ def set_current(context: Context | None) -> Context | None:
     return before
 
 
+class Exchange(Protocol):
+    """A request that a server is answering, which can be watched for its caller's going."""
+
+    def watch(self) -> Cancelled:
+        """Starts to watch; gives what will tell."""
+
+
 class Context:
     """The place of running code in its trace. Middleware makes them; `current()` gives the one that is current.
 
@@ -55,14 +73,18 @@ class Context:
         >>> call.failed()
     """
 
+    _before: Context | None
+
     __slots__ = (
         "__weakref__",
+        "_before",
         "_later",
         "_user",
+        "along",
         "answers",
+        "caller",
         "flags",
         "kind",
-        "link",
         "parent_id",
         "propagator",
         "span_id",
@@ -96,8 +118,10 @@ class Context:
         """The members of others, comma-separated; empty where there are none."""
         self.kind: Kind = kind
         self.strand = strand
-        self.link: TraceContext | None = None
-        """What was received where trust said to begin a new trace."""
+        self.along: Along | None = None
+        """What goes along beside the ids; none where nothing does."""
+        self.caller: Cancelled | Callable[[], bool] | Exchange | None = None
+        """What tells whether the caller has gone, where the server does. Use `cancelled`."""
         self.answers = False
         """Does the caller wait for a clock?"""
         self.vector: ClockV1 | None = None
@@ -105,10 +129,72 @@ class Context:
         self._later: Context | None = None
         self._user: weakref.ref[asyncio.Task[Any]] | None = None
 
-    def begin(self) -> Context:
-        """Tells that its strand started; gives itself. Once, by who made it, with no lock held."""
+    @property
+    def links(self) -> tuple[TraceContext, ...]:
+        """The traces that this one is only linked to: what was received where trust said to begin a new one, and the
+        messages of a batch."""
+        return self.along.links if self.along else ()
+
+    @property
+    def baggage(self) -> str:
+        """The baggage that came with the request, as it is passed on; empty where there is none."""
+        return self.along.baggage if self.along else ""
+
+    def baggage_value(self, key: str) -> str | None:
+        """The value of a member of the baggage, percent-decoded; of equal keys the last one counts.
+
+        Args:
+            key: as it stands there; case matters.
+        """
+        return dict(read_members(self.baggage)).get(key)
+
+    def remaining(self) -> float | None:
+        """The milliseconds that are left until the deadline, at least 0; none where there is no deadline."""
+        if self.along is None or self.along.deadline is None:
+            return None
+        return max(0.0, (self.along.deadline - time.monotonic()) * 1000)
+
+    def with_timeout(self, milliseconds: float) -> None:
+        """Lowers the deadline; it is never raised. Does nothing where the setting `deadlines` is off.
+
+        Args:
+            milliseconds: from now.
+        """
+        if not self.propagator.config.deadlines:
+            return
+        along = self.along = self.along or Along()
+        deadline = time.monotonic() + milliseconds / 1000
+        along.deadline = deadline if along.deadline is None else min(along.deadline, deadline)
+
+    @property
+    def cancelled(self) -> Cancelled:
+        """Set when the caller has gone before the answer is complete, where the server tells: waitress with
+        `channel_request_lookahead`, and ASGI servers. True in a condition."""
+        with _rare:
+            caller = self.caller
+            if not isinstance(caller, Cancelled):
+                if caller is None or callable(caller):
+                    caller = Cancelled(caller)
+                else:
+                    caller = caller.watch()
+                self.caller = caller
+            return caller
+
+    def caller_gone(self) -> bool:
+        """Is it known that the caller has gone? For servers: it is not looked for."""
+        caller = self.caller
+        if caller is None:
+            return False
+        return caller.is_set() if isinstance(caller, Cancelled) else callable(caller) and caller()
+
+    def begin(self, *also: str) -> Context:
+        """Tells that its strand started; gives itself. Once, by who made it, with no lock held.
+
+        Args:
+            also: what is counted with it.
+        """
         propagator = self.propagator
-        propagator.counters.add("strand_start")
+        propagator.counters.add("strand_start", *also)
         if propagator.observers.strand_start:
             propagator.observers.tell(propagator.observers.strand_start, self._strand_event(self.strand.stamp, None))
         return self
@@ -137,19 +223,44 @@ class Context:
         except StrandEndedError:
             return self._after_the_end().receive(clock)
 
-    def call(self, host: str, *, propagator: Propagator | None = None) -> Call:
+    def call(self, host: str, *, propagator: Propagator | None = None, resend_count: int = 0) -> Call:
         """Begins one attempt of one call, for clients that have no middleware: send its `headers`, then tell how it
         ended.
 
         Args:
             host: to which it goes, without a port.
             propagator: whose settings count; default: the context's own.
+            resend_count: how many attempts went before it for the same request.
         """
         self._note_user()
         try:
-            return Call(self, host, propagator or self.propagator)
+            return Call(self, host, propagator or self.propagator, resend_count)
         except StrandEndedError:
-            return self._after_the_end().call(host, propagator=propagator)
+            return self._after_the_end().call(host, propagator=propagator, resend_count=resend_count)
+
+    def send_message(self, carrier: MutableCarrier) -> str:
+        """Writes the trace into the headers of a message, for its receiver: a detached fork. Gives the id of the
+        message's own span, of kind `producer`.
+
+        Args:
+            carrier: a map or a list of pairs, of texts or bytes, or what has `get` and `set`. Fields of the names in
+                `HEADER_NAMES` that are there already are replaced.
+
+        Example:
+            >>> from towline import Config, Propagator
+            >>> headers = {}
+            >>> span_id = Propagator(Config(service_name="shop")).new_trace().send_message(headers)
+            >>> sorted(headers)
+            ['raceway-clock', 'traceparent', 'tracestate']
+        """
+        self._note_user()
+        try:
+            call = Call(self, "", self.propagator, 0, detached=True)
+        except StrandEndedError:
+            return self._after_the_end().send_message(carrier)
+        if not self.propagator.config.disabled:
+            write_fields(carrier, call.headers, HEADER_NAMES)
+        return call.span_id
 
     def branch(self, *, detached: bool = False) -> Branch:
         """Forks a child strand with a context of its own. `fork` and `detach` do this for you.
@@ -177,6 +288,8 @@ class Context:
             return None
         propagator = self.propagator
         propagator.counters.add("strand_end")
+        if outcome == "cancelled" and self.kind == "server":
+            propagator.counters.add("cancelled")
         if propagator.observers.strand_end:
             propagator.observers.tell(propagator.observers.strand_end, self._strand_event(clock, outcome))
         return clock
@@ -189,22 +302,25 @@ class Context:
         if isinstance(sent, ClockError):
             # The child is a first strand, linked to this one by its span alone.
             self.propagator.dropped("send", sent.reason)
-            return Branch(self, self._child(span_id, Strand.first(head, self.trace_id)).begin(), None)
+            return Branch(self, self._child(span_id, Strand.first(head, self.trace_id), detached).begin(), None)
         if detached or not sent.answer_prefix:
             child = Strand.after(head, sent.clock, False)
         else:
             child = Strand(sent.answer_prefix, head, "", self.strand.depth + 1, sent.forks)
-        return Branch(self, self._child(span_id, child).begin(), None if detached else sent)
+        return Branch(self, self._child(span_id, child, detached).begin(), None if detached else sent)
 
     def _fork_limits(self) -> Limits:
         """A child may be one level deeper, and must still be able to send."""
         return DEFAULT_LIMITS._replace(levels_max=self.propagator.config.limits.levels_max - 1)
 
-    def _child(self, span_id: str, strand: Strand) -> Context:
+    def _child(self, span_id: str, strand: Strand, detached: bool) -> Context:
         context = Context(
             self.propagator, self.trace_id, span_id, self.span_id, self.flags, self.tracestate, "internal", strand
         )
         context.vector = self.vector
+        context.caller = self.caller
+        if self.along is not None:
+            context.along = self.along.of_child(detached)
         return context
 
     def _after_the_end(self) -> Context:
@@ -218,7 +334,7 @@ class Context:
                 strand = Strand.after(head, self.strand.stamp.cut(limits.header_bytes_max, limits), False)
             except ClockError:
                 strand = Strand.first(head, self.trace_id)
-            self._later = later = self._child(span_id, strand)
+            self._later = later = self._child(span_id, strand, detached=True)
         return later.begin()
 
     def _note_user(self) -> None:
@@ -232,6 +348,18 @@ class Context:
         if user is not None and not user.done():
             self.propagator.dropped("context", "shared_strand")
         self._user = weakref.ref(task)
+
+    def __enter__(self) -> Context:
+        """Makes it current until the end of the block, which ends its strand: for messages, jobs, batches."""
+        self._before = set_current(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        set_current(self._before)
+        self._before = None
+        self.end("ok" if kind is None else "error" if issubclass(kind, Exception) else "cancelled")
 
     def _strand_event(self, clock: Clock, outcome: Outcome | None) -> StrandEvent:
         config = self.propagator.config
@@ -280,168 +408,3 @@ class Branch:
         except ClockError as error:
             self.parent.propagator.dropped("answer", error.reason)
             self.parent.strand.lost(self._sent.tick)
-
-
-class Call:
-    """One attempt of one outgoing call. Send `headers`; then say once how it ended: `answered` or `failed`."""
-
-    __slots__ = ("_begun_here", "_done", "_propagator", "_sent", "_sent_clock", "context", "headers", "host", "span_id")
-
-    def __init__(self, context: Context, host: str, propagator: Propagator) -> None:
-        """Use `Context.call`, or `Propagator.call` where there may be no context."""
-        self.context = context
-        self.host = host
-        self.span_id = new_span_id()
-        """Of the client span, 16 hex digits: the parent id that is sent."""
-        self.headers: dict[str, str] = {}
-        """The header fields to send. Fields of the names in `HEADER_NAMES` that are there already must go."""
-        self._propagator = propagator
-        self._begun_here = False
-        self._done = False
-        self._sent: Sent | None = None
-        self._sent_clock: Clock | None = None
-        self._write_headers(propagator)
-        propagator.counters.add("call_sent")
-        if propagator.observers.call_sent:
-            propagator.observers.tell(propagator.observers.call_sent, self._event(self._sent_clock))
-
-    def answered(self, clocks: Sequence[str], status: int | None = None, *, body_follows: bool = False) -> None:
-        """An answer came.
-
-        Args:
-            clocks: the values of all its `raceway-clock` fields.
-            status: its status.
-            body_follows: the end of its body will be told by `body_ended`.
-        """
-        if self._done:
-            return
-        outcome = self._learn(clocks)
-        if outcome == "open" and body_follows:
-            return
-        if outcome == "open":
-            self._lose()
-        self._finish("ok" if outcome == "ok" else "lost", status)
-
-    def body_ended(self, status: int | None = None) -> None:
-        """The body ended of an answer whose clock was not yet the end's: what came after it cannot be told."""
-        if not self._done:
-            self._lose()
-            self._finish("lost", status)
-
-    def failed(self, *, cancelled: bool = False) -> None:
-        """No answer came (refused, reset, timeout, cancelled): the fork stays open.
-
-        Args:
-            cancelled: the caller gave up.
-        """
-        if not self._done:
-            self._finish("cancelled" if cancelled else "error", None)
-
-    @property
-    def done(self) -> bool:
-        """Is it known how it ended?"""
-        return self._done
-
-    def _write_headers(self, propagator: Propagator) -> None:
-        config, context, host = propagator.config, self.context, self.host
-        named = config.traceparent_to.allows(host)
-        mode = config.clock
-        if mode == "auto":
-            mode = "v2" if context.vector is None else "v1"
-        member = None
-        if mode == "off":
-            context.strand.tick()
-        elif not (named and config.propagate_to.allows(host)):
-            context.strand.tick()
-            propagator.withheld(host)
-        elif mode == "v2":
-            member = self._send_clock(propagator)
-        else:
-            context.strand.tick()
-            self._send_v1(propagator)
-        if not named:
-            return
-        self.headers["traceparent"] = f"00-{context.trace_id}-{self.span_id}-{context.flags:02x}"
-        tracestate = context.tracestate
-        if member is not None:
-            tracestate = write_tracestate(context.tracestate, member)
-            if len(tracestate) == len(context.tracestate):
-                propagator.dropped("tracestate", "too_long")
-        if tracestate:
-            self.headers["tracestate"] = tracestate
-
-    def _send_clock(self, propagator: Propagator) -> str | None:
-        """Sends the strand's clock; gives our tracestate member, where there is to be one."""
-        sent = self.context.strand.call(propagator.config.limits)
-        if isinstance(sent, ClockError):
-            propagator.dropped("send", sent.reason)
-            return None
-        if sent.cut:
-            propagator.dropped("send", "cut")
-        self._sent = sent
-        self._sent_clock = sent.clock
-        self.headers["raceway-clock"] = sent.clock.format()
-        if not propagator.config.tracestate:
-            return None
-        member = sent.clock.to_tracestate()
-        if member is None:
-            propagator.dropped("tracestate", "too_long")
-        return member
-
-    def _send_v1(self, propagator: Propagator) -> None:
-        context, config = self.context, propagator.config
-        try:
-            with _rare:
-                vector = (context.vector or ClockV1()).send(f"{config.service_name}#{config.instance}")
-                context.vector = vector
-        except ClockV1Error as error:
-            propagator.dropped("send", error.reason)
-            return
-        header = vector.write(
-            trace_id=context.trace_id,
-            span_id=self.span_id,
-            parent_span_id=context.span_id,
-            service=config.service_name,
-            instance=config.instance,
-        )
-        if len(header) > config.limits.header_bytes_max:
-            propagator.dropped("send", "too_long")
-        else:
-            self.headers["raceway-clock"] = header
-
-    def _learn(self, clocks: Sequence[str]) -> str:
-        """`ok`; `open` where the callee's end is still to come; `lost`."""
-        sent, propagator = self._sent, self._propagator
-        if sent is None:
-            return "lost"
-        reason = "duplicate" if clocks else "absent"
-        if len(clocks) == 1:
-            try:
-                return "ok" if self.context.strand.answer(sent, clocks[0], propagator.config.limits) else "open"
-            except ClockError as error:
-                reason = error.reason
-            except StrandEndedError:
-                return "ok"  # after a strand's end, answers change nothing
-        propagator.dropped("answer", reason)
-        self._lose()
-        return "lost"
-
-    def _lose(self) -> None:
-        if self._sent:
-            self.context.strand.lost(self._sent.tick)
-
-    def _finish(self, outcome: Outcome, status: int | None) -> None:
-        self._done = True
-        propagator = self._propagator
-        propagator.counters.add("call_answered")
-        if propagator.observers.call_answered:
-            event = self._event(self.context.stamp(), status, outcome)
-            propagator.observers.tell(propagator.observers.call_answered, event)
-        if self._begun_here:
-            self.context.end("ok" if outcome in ("ok", "lost") else outcome)
-
-    def _event(self, clock: Clock | None, status: int | None = None, outcome: Outcome | None = None) -> CallEvent:
-        context = self.context
-        return CallEvent(
-            context.trace_id, self.span_id, context.span_id, context.flags, self.host, clock, status, outcome
-        )

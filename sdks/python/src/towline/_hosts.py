@@ -38,7 +38,7 @@ class HostList:
         ValueError: an entry that is none of these.
     """
 
-    __slots__ = ("_all", "_internal", "_networks", "_remembered", "_suffixes")
+    __slots__ = ("_all", "_internal", "_networks", "_remembered", "_suffixes", "entries")
 
     def __init__(self, entries: Iterable[str], *, internal: bool = False) -> None:
         self._internal = internal
@@ -46,8 +46,10 @@ class HostList:
         self._networks: list[Network] = [ipaddress.ip_network(n) for n in _NETWORKS] if internal else []
         self._suffixes: list[str] = list(_SUFFIXES) if internal else []
         self._remembered: dict[str, bool] = {}
-        for entry in entries:
-            self._add(entry.strip().lower())
+        self.entries = [entry.strip().lower() for entry in entries]
+        """As they were given, in lower case."""
+        for entry in self.entries:
+            self._add(entry)
 
     def _add(self, entry: str) -> None:
         if entry == "*":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from towline._clock import Clock
 logger = logging.getLogger("towline")
 
 Outcome = Literal["ok", "error", "cancelled", "lost"]
-Kind = Literal["server", "internal", "client"]
+Kind = Literal["server", "internal", "client", "consumer", "producer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class StrandEvent:
     parent_id: str | None
     flags: int
     kind: Kind
-    """`client` for the strand that a call without a context begins."""
+    """`client` for the strand that a call without a context begins; `consumer` for that of a message."""
     service: str
     instance: str
     clock: Clock
@@ -52,6 +51,9 @@ class CallEvent:
     outcome: Outcome | None = None
     """At the end: `ok` (answered with a clock), `lost` (without one that can be used), `error`, `cancelled`."""
     kind: Kind = "client"
+    """`producer` for a message that was sent; nothing answers that."""
+    resend_count: int = 0
+    """How many attempts went before this one for the same request, where the client knows that."""
 
 
 class Observer:
@@ -74,34 +76,6 @@ class Observer:
 
     def on_dropped(self, what: str, reason: str) -> None:
         """Something was refused, withheld or cut. The words are listed in api.md, "Observers"."""
-
-
-class Counters:
-    """Counts what happens. Keys are `strand_start`, `strand_end`, `call_sent`, `call_answered`, and for drops
-    `what/reason`, for example `clock/malformed`."""
-
-    __slots__ = ("_counts", "_lock")
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def __getitem__(self, key: str) -> int:
-        """How often; 0 for what never happened."""
-        return self._counts.get(key, 0)
-
-    def add(self, key: str) -> None:
-        """Counts one."""
-        with self._lock:
-            self._counts[key] = self._counts.get(key, 0) + 1
-
-    def snapshot(self) -> dict[str, int]:
-        """All that happened at least once."""
-        with self._lock:
-            return dict(self._counts)
-
-    def __repr__(self) -> str:
-        return f"Counters({self.snapshot()!r})"
 
 
 class Observers:

@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from towline._answer import CLOCK, Head, answer_fields, clock_fields, outcome_of
-from towline._context import Context, set_current
+from towline._answer import Head, answer_fields, clock_fields, outcome_of
+from towline._caller import Caller
+from towline._cancelled import Cancelled
+from towline._context import CLOCK, Context, set_current
 from towline._observer import Outcome
 from towline._propagator import Propagator, default
 
@@ -49,11 +51,13 @@ class TowlineASGI:
         response = _Response(context, receive, send, trailers=_has_trailers(scope))
         if kind == "http":
             receive, send = response.receive, response.send
+            context.caller = response
         before = set_current(context)
         try:
             await self.app(scope, receive, send)
             await response.flush()
         except asyncio.CancelledError:
+            response.leave()
             context.end("cancelled")
             raise
         except BaseException:
@@ -62,18 +66,29 @@ class TowlineASGI:
         finally:
             set_current(before)
             context.end(response.outcome())
+            context.caller = response.over()
 
     def _serve(self, scope: Scope) -> Context:
-        traceparent, tracestate, clock = [], [], []
+        propagator = self.propagator
+        names = propagator.header_names
+        traceparent, tracestate, clock = list[str](), list[str](), list[str]()
+        more: dict[str, list[str]] | None = None
         for name, value in scope["headers"]:
+            if name not in names:
+                continue
+            text = value.decode("latin-1")
             if name == b"traceparent":
-                traceparent.append(value.decode("latin-1"))
+                traceparent.append(text)
             elif name == b"tracestate":
-                tracestate.append(value.decode("latin-1"))
+                tracestate.append(text)
             elif name == b"raceway-clock":
-                clock.append(value.decode("latin-1"))
+                clock.append(text)
+            else:
+                more = more or {}
+                more.setdefault(names[name], []).append(text)
         client = scope.get("client")
-        return self.propagator.serve(traceparent, tracestate, clock, peer=str(client[0]) if client else "")
+        peer = str(client[0]) if client else ""
+        return propagator.serve(traceparent, tracestate, clock, peer=peer, more=more)
 
 
 class _Response:
@@ -82,7 +97,21 @@ class _Response:
 
     Where the protocol has trailers that every client takes, the end of a body that is produced is one."""
 
-    __slots__ = ("_context", "_held", "_receive", "_send", "_status", "_trailer", "_trailers", "gone")
+    __slots__ = (
+        "_caller",
+        "_cancelled",
+        "_complete",
+        "_context",
+        "_held",
+        "_loop",
+        "_receive",
+        "_receiving",
+        "_send",
+        "_status",
+        "_trailer",
+        "_trailers",
+        "gone",
+    )
 
     def __init__(self, context: Context, receive: Receive, send: Send, trailers: bool) -> None:
         self._context = context
@@ -92,15 +121,60 @@ class _Response:
         self._trailer = False  # is ours promised?
         self._held: Message | None = None
         self._status = 0
+        self._complete = False
+        self._loop = asyncio._get_running_loop()
+        self._receiving = False
+        self._caller: Caller | None = None
+        self._cancelled: Cancelled | None = None
         self.gone = False
+
+    def watch(self) -> Cancelled:
+        """The application, in this thread or another one, wants to know when its caller goes: from now on that is
+        looked for."""
+        if self._cancelled is None:
+            self._cancelled = Cancelled()
+            if self._loop is not None and not (self._complete or self.gone):
+                self._loop.call_soon_threadsafe(self._look)
+        if self.gone:
+            self._cancelled.set()
+        return self._cancelled
+
+    def leave(self) -> None:
+        """The caller has gone, or the server gives its request up."""
+        self.gone = True
+        if self._cancelled is not None:
+            self._cancelled.set()
+
+    def over(self) -> Cancelled | None:
+        """The exchange is over: what tells those who still ask whether the caller went before."""
+        self._complete = True
+        if self._caller is not None:
+            self._caller.stop()
+        return self.watch() if self._cancelled is not None or self.gone else None
 
     async def receive(self) -> Message:
         """The application's `receive`."""
         await self.flush()
-        message = await self._receive()
+        if self._caller is not None:
+            return await self._caller.receive()
+        self._receiving = True
+        try:
+            message = await self._receive()
+        finally:
+            self._receiving = False
         if message["type"] == "http.disconnect":
-            self.gone = True
+            self._disconnected()
+        elif self._cancelled is not None:
+            self._look()
         return message
+
+    def _look(self) -> None:
+        if self._caller is None and not (self._receiving or self._complete or self.gone):
+            self._caller = Caller(self._receive, self._disconnected)
+
+    def _disconnected(self) -> None:
+        if not self._complete:  # servers say so of a request that was answered, too
+            self.leave()
 
     async def send(self, message: Message) -> None:
         """The application's `send`."""
@@ -115,6 +189,7 @@ class _Response:
         last = (body and not message.get("more_body", False)) or kind == "http.response.pathsend"
         if self._held is not None and (body or last):
             await self._send_head(whole=last)
+        self._complete = last
         await self._pass_on(message)
         if last:
             clock = self._context.end(self.outcome())
@@ -131,7 +206,7 @@ class _Response:
 
     def outcome(self) -> Outcome:
         """How the strand ends, where nothing was raised."""
-        return "cancelled" if self.gone else outcome_of(self._status)
+        return "cancelled" if self.gone else outcome_of(self._context, self._status)
 
     async def _send_head(self, whole: bool) -> None:
         message, self._held = self._held, None
@@ -155,7 +230,7 @@ class _Response:
         try:
             await self._send(message)
         except OSError:
-            self.gone = True
+            self.leave()
             raise
 
 

@@ -6,16 +6,25 @@ Needs the package `httpx`, which Towline does not install.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TypeVar, cast
+from types import TracebackType
+from typing import Any, TypeVar, cast
 
 import httpx
 
-from towline._context import Call
-from towline._propagator import HEADER_NAMES, Propagator, in_use
+from towline._attempt import Mark, resend_count, write_attempt
+from towline._call import Call
+from towline._context import CLOCK
+from towline._deadline import EXPIRED, deadline_of, is_over, seconds_left
+from towline._probe import HOPS
+from towline._propagator import Propagator, in_use
 
 C = TypeVar("C", bound=httpx.Client | httpx.AsyncClient)
+
+_MARK = "towline.attempt"
+"""The key of an attempt's mark in its request's extensions."""
 
 _sent: ContextVar[httpx.Request | None] = ContextVar("towline_httpx_request", default=None)
 
@@ -37,20 +46,13 @@ class Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One attempt."""
-        call = _begin(request, self.propagator)
-        if call is None:
+        attempt = _Attempt.of(request, self.propagator)
+        if attempt is None:
             return self.inner.handle_request(request)
-        before = _sent.get()
-        _sent.set(request)
-        try:
+        with attempt:
             response = self.inner.handle_request(request)
-        except BaseException as error:
-            call.failed(cancelled=not isinstance(error, Exception))
-            raise
-        finally:
-            _sent.set(before)
-        if _answered(call, response):
-            response.stream = _Body(cast(httpx.SyncByteStream, response.stream), call, response.status_code)
+        if attempt.answered(response):
+            response.stream = _Body(cast(httpx.SyncByteStream, response.stream), attempt, response.status_code)
         return response
 
     def close(self) -> None:
@@ -67,20 +69,13 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One attempt."""
-        call = _begin(request, self.propagator)
-        if call is None:
+        attempt = _Attempt.of(request, self.propagator)
+        if attempt is None:
             return await self.inner.handle_async_request(request)
-        before = _sent.get()
-        _sent.set(request)
-        try:
+        with attempt:
             response = await self.inner.handle_async_request(request)
-        except BaseException as error:
-            call.failed(cancelled=not isinstance(error, Exception))
-            raise
-        finally:
-            _sent.set(before)
-        if _answered(call, response):
-            response.stream = _AsyncBody(cast(httpx.AsyncByteStream, response.stream), call, response.status_code)
+        if attempt.answered(response):
+            response.stream = _AsyncBody(cast(httpx.AsyncByteStream, response.stream), attempt, response.status_code)
         return response
 
     async def aclose(self) -> None:
@@ -110,52 +105,101 @@ def instrument(client: C, propagator: Propagator | None = None) -> C:
     return client
 
 
-def _begin(request: httpx.Request, given: Propagator | None) -> Call | None:
-    """The attempt; none where it is not ours to make: disabled, or made by a transport around this one."""
-    propagator = in_use(given)
-    if propagator.config.disabled or _sent.get() is request:
-        return None
-    call = propagator.call(request.url.host)
-    for name in HEADER_NAMES:
-        value = call.headers.get(name)
-        if value is not None:
-            request.headers[name] = value  # in place of all fields of that name
-        elif name in request.headers:
-            del request.headers[name]
-    return call
+class _Attempt:
+    """An attempt, while it is on its way: what is raised in the block ends it."""
+
+    __slots__ = ("_before", "_extensions", "call", "deadline", "request")
+
+    def __init__(self, request: httpx.Request, propagator: Propagator, deadline: float | None) -> None:
+        self.request = request
+        self.deadline = deadline
+        mark = request.extensions.get(_MARK)
+        before = mark if isinstance(mark, Mark) else None
+        self.call: Call = propagator.call(request.url.host, resend_count=resend_count(before))
+        if self.call.probe is not None:
+            self.call.authority = request.url.netloc.decode("ascii")
+        # httpx gives what is in there to the request that follows a redirect.
+        request.extensions[_MARK] = write_attempt(request.headers, self.call, before)
+        self._extensions = request.extensions
+
+    @classmethod
+    def of(cls, request: httpx.Request, given: Propagator | None) -> _Attempt | None:
+        """None where it is not ours to make: disabled, or made by a transport around this one."""
+        propagator = in_use(given)
+        if propagator.config.disabled or _sent.get() is request:
+            return None
+        deadline = deadline_of(propagator)
+        if deadline is not None and is_over(deadline, propagator):
+            raise httpx.ConnectTimeout(EXPIRED, request=request)
+        return cls(request, propagator, deadline)
+
+    def __enter__(self) -> None:
+        self._before = _sent.get()
+        _sent.set(self.request)
+        if self.deadline is not None:
+            given = self._extensions.get("timeout") or {}
+            self.request.extensions = {**self._extensions, "timeout": _Until(given, self.deadline)}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _sent.set(self._before)
+        self.request.extensions = self._extensions
+        if kind is not None:
+            self.call.failed(cancelled=not issubclass(kind, Exception))
+
+    def answered(self, response: httpx.Response) -> bool:
+        """True where the end of the body is to be told, or may come too late."""
+        hops = response.headers.get_list(HOPS) if self.call.probe is not None else ()
+        self.call.answered(response.headers.get_list(CLOCK), response.status_code, body_follows=True, hops=hops)
+        return not self.call.done or self.deadline is not None
+
+    def check(self) -> None:
+        """Gives a body up that comes too slowly."""
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise httpx.ReadTimeout(EXPIRED, request=self.request)
 
 
-def _answered(call: Call, response: httpx.Response) -> bool:
-    """True where the end of the body is still to be told."""
-    call.answered(response.headers.get_list("raceway-clock"), response.status_code, body_follows=True)
-    return not call.done
+class _Until(dict[str, Any]):
+    """The time limits of a request, as its transport asks for them: each is over with the deadline."""
+
+    def __init__(self, given: Mapping[str, Any], deadline: float) -> None:
+        super().__init__(given)
+        self._deadline = deadline
+
+    def get(self, name: str, default: Any = None) -> float:
+        return seconds_left(self._deadline, super().get(name, default))
 
 
 class _Body(httpx.SyncByteStream):
     """A body that tells its end."""
 
-    def __init__(self, inner: httpx.SyncByteStream, call: Call, status: int) -> None:
-        self._inner, self._call, self._status = inner, call, status
+    def __init__(self, inner: httpx.SyncByteStream, attempt: _Attempt, status: int) -> None:
+        self._inner, self._attempt, self._status = inner, attempt, status
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._inner)
+        for part in self._inner:
+            self._attempt.check()
+            yield part
 
     def close(self) -> None:
-        self._call.body_ended(self._status)
+        self._attempt.call.body_ended(self._status)
         self._inner.close()
 
 
 class _AsyncBody(httpx.AsyncByteStream):
     """`_Body` for asynchronous clients."""
 
-    def __init__(self, inner: httpx.AsyncByteStream, call: Call, status: int) -> None:
-        self._inner, self._call, self._status = inner, call, status
+    def __init__(self, inner: httpx.AsyncByteStream, attempt: _Attempt, status: int) -> None:
+        self._inner, self._attempt, self._status = inner, attempt, status
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._inner)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._inner:
+            self._attempt.check()
+            yield part
 
     async def aclose(self) -> None:
-        self._call.body_ended(self._status)
+        self._attempt.call.body_ended(self._status)
         await self._inner.aclose()
 
 

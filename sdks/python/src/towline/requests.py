@@ -6,18 +6,26 @@ Needs the package `requests`, which Towline does not install.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ReadTimeoutError
 from urllib3.util.retry import Retry
+from urllib3.util.timeout import Timeout
 
-from towline._context import Call
+from towline._attempt import Mark, resend_count, write_attempt
+from towline._call import Call
+from towline._context import CLOCK
+from towline._deadline import EXPIRED, deadline_of, is_over, seconds_left
 from towline._hosts import host_of
-from towline._propagator import HEADER_NAMES, Propagator, in_use
+from towline._probe import HOPS
+from towline._propagator import Propagator, in_use
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -67,26 +75,35 @@ class _Adapter(BaseAdapter):
         self._inner = inner
         self._propagator = propagator
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, stream: bool = False, timeout: Any = None, *args: Any, **kwargs: Any
+    ) -> requests.Response:
         propagator = in_use(self._propagator)
         outer = _attempt.get()
         if propagator.config.disabled or (outer is not None and outer.request is request):
-            return self._inner.send(request, *args, **kwargs)
-        attempt = _Attempt(request, propagator)
-        retries = getattr(getattr(self._inner, "max_retries", None), "total", 0)
-        if retries:
-            request.headers = _Headers(request.headers, attempt.copies)
+            return self._inner.send(request, stream, timeout, *args, **kwargs)
+        deadline = deadline_of(propagator)
+        if deadline is not None:
+            if is_over(deadline, propagator):
+                raise requests.ConnectTimeout(EXPIRED, request=request)
+            timeout = _lowered(timeout, deadline)
+            if not isinstance(self._inner, HTTPAdapter):
+                timeout = timeout.clone().read_timeout  # others know seconds alone
+        attempt = _Attempt(request, propagator, deadline)
         _attempt.set(attempt)
         try:
-            response = self._inner.send(request, *args, **kwargs)
+            response = self._inner.send(request, stream, timeout, *args, **kwargs)
         except BaseException as error:
             attempt.call.failed(cancelled=not isinstance(error, Exception))
             raise
         finally:
             _attempt.set(outer)
-            if retries:
-                request.headers = CaseInsensitiveDict(request.headers)
-        attempt.call.answered(_clocks(response.raw, response.headers), response.status_code)
+            for headers in attempt.copies:
+                headers.attempt = None
+        attempt.answered(response.raw, response.headers, response.status_code)
+        vars(response)["connection"] = self  # what answers a challenge sends through it, and is an attempt too
+        if deadline is not None:
+            _give_up(response.raw, deadline)
         return response
 
     def close(self) -> None:
@@ -99,58 +116,122 @@ class _Adapter(BaseAdapter):
 class _Attempt:
     """The attempt that is on its way in this thread."""
 
-    __slots__ = ("_host", "_propagator", "call", "copies", "request")
+    __slots__ = ("_host", "_propagator", "call", "copies", "deadline", "headers", "request")
 
-    def __init__(self, request: requests.PreparedRequest, propagator: Propagator) -> None:
+    def __init__(self, request: requests.PreparedRequest, propagator: Propagator, deadline: float | None) -> None:
         self.request = request
+        self.deadline = deadline
         self._propagator = propagator
         self._host = host_of(request.url or "")
-        self.copies: list[CaseInsensitiveDict[str]] = [request.headers]
-        self.call: Call = self._begin()
+        self.headers = _Headers.of(request)
+        self.headers.attempt = self
+        self.copies: list[_Headers] = [self.headers]
+        self.call: Call = self._begin(self.headers.mark)
+
+    def answered(self, raw: Any, headers: Mapping[str, str], status: int) -> None:
+        """The head of an answer came."""
+        hops = _values(raw, headers, HOPS) if self.call.probe is not None else ()
+        self.call.answered(_values(raw, headers, CLOCK), status, hops=hops)
 
     def again(self, response: BaseHTTPResponse | None) -> None:
         """urllib3 sends the request once more."""
         if response is None:
             self.call.failed()
         else:
-            self.call.answered(_clocks(response, response.headers), response.status)
-        self.call = self._begin()
+            self.answered(response, response.headers, response.status)
+        self.call = self._begin(self.headers.mark)
 
-    def _begin(self) -> Call:
-        call = self._propagator.call(self._host)
+    def out_of_time(self) -> bool:
+        """Is it too late for another attempt?"""
+        return self.deadline is not None and is_over(self.deadline, self._propagator)
+
+    def _begin(self, before: Mark | None) -> Call:
+        call = self._propagator.call(self._host, resend_count=resend_count(before))
+        if call.probe is not None:
+            call.authority = urlsplit(self.request.url or "").netloc.rpartition("@")[2]
         for headers in self.copies:
-            for name in HEADER_NAMES:
-                value = call.headers.get(name)
-                if value is not None:
-                    headers[name] = value
-                elif name in headers:
-                    del headers[name]
+            headers.mark = write_attempt(headers, call, before)
         return call
 
 
 class _Headers(CaseInsensitiveDict[str]):
-    """The fields of a request on its way. urllib3 sends a copy of them, so a further attempt is written to its copies
-    as well."""
+    """The fields of a request, with a mark of the attempt that wrote them. urllib3 sends a copy of a copy of them, so
+    a further attempt is written to the copies as well; and what follows a redirect or answers a challenge is sent with
+    a copy, of which the mark tells what came before."""
 
-    def __init__(self, fields: Mapping[str, str], copies: list[CaseInsensitiveDict[str]]) -> None:
-        super().__init__(fields)
-        self._copies = copies
-        copies.append(self)
+    attempt: _Attempt | None
+    """While one is on its way."""
+    mark: Mark | None
+
+    @classmethod
+    def of(cls, request: requests.PreparedRequest) -> _Headers:
+        """The fields of a request, which are made to remember."""
+        headers: Any = request.headers
+        if not isinstance(headers, _Headers):
+            if type(headers) is CaseInsensitiveDict:
+                headers.__class__ = _Headers
+            else:
+                request.headers = headers = _Headers(headers or {})
+            headers.mark = headers.attempt = None
+        return cast(_Headers, headers)
 
     def copy(self) -> _Headers:
-        return _Headers(self, self._copies)
+        copied = _Headers(self)
+        copied.mark, copied.attempt = self.mark, self.attempt
+        if self.attempt is not None:
+            self.attempt.copies.append(copied)
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CaseInsensitiveDict, (dict(self.items()),)
 
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("towline_requests_attempt", default=None)
 
 
-def _clocks(raw: Any, headers: Mapping[str, str]) -> list[str]:
-    """All `raceway-clock` fields: `headers` would join them."""
+def _values(raw: Any, headers: Mapping[str, str], name: str) -> list[str]:
+    """All fields of a name: `headers` would join them."""
     getlist = getattr(getattr(raw, "headers", None), "getlist", None)
     if getlist is not None:
-        return list(getlist("raceway-clock"))
-    joined = headers.get("raceway-clock")
+        return list(getlist(name))
+    joined = headers.get(name)
     return [] if joined is None else [joined]
+
+
+class _Until(Timeout):
+    """A time limit that is over with a deadline, however late an attempt begins."""
+
+    def __init__(self, given: Timeout, deadline: float) -> None:
+        super().__init__(total=given.total, connect=given._connect, read=given._read)
+        self._deadline = deadline
+
+    def clone(self) -> Timeout:
+        """What urllib3 takes of it for each attempt."""
+        given = self.total if isinstance(self.total, (int, float)) else None
+        return Timeout(total=seconds_left(self._deadline, given), connect=self._connect, read=self._read)
+
+
+def _lowered(timeout: Any, deadline: float) -> Timeout:
+    """What requests takes for a time limit, lowered."""
+    if isinstance(timeout, Timeout):
+        return _Until(timeout, deadline)
+    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    return _Until(Timeout(connect=connect, read=read), deadline)
+
+
+def _give_up(raw: Any, deadline: float) -> None:
+    """Ends a body that comes too slowly between two of its parts, in the way of urllib3."""
+    stream = getattr(raw, "stream", None)
+    if stream is None:
+        return
+
+    def until(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        for part in stream(*args, **kwargs):
+            if time.monotonic() >= deadline:
+                raise ReadTimeoutError(None, "", EXPIRED)  # type: ignore[arg-type]  # it is only told to the caller
+            yield part
+
+    raw.stream = until
 
 
 class _Tracked(Retry):
@@ -167,6 +248,8 @@ class _Tracked(Retry):
         further = super().increment(method, url, response, *args, **kwargs)
         attempt = _attempt.get()
         if attempt is not None:
+            if attempt.out_of_time():
+                raise MaxRetryError(kwargs.get("_pool"), url, ConnectTimeoutError(EXPIRED))  # type: ignore[arg-type]
             attempt.again(response)
         return further
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+from towline._attempt import Mark, resend_count
+from towline._baggage import BAGGAGE
+from towline._call import Call
+from towline._context import CLOCK, HEADER_NAMES
+from towline._deadline import EXPIRED, deadline_of, is_over, seconds_left
 from towline._hosts import host_of
-from towline._propagator import HEADER_NAMES, Propagator, in_use
+from towline._probe import HOPS
+from towline._propagator import Propagator, in_use
+
+_MARK = "towline_attempt"
+"""The attribute of a request that holds its attempt's mark."""
 
 
 class HTTPHandler(urllib.request.HTTPHandler):
@@ -67,18 +78,39 @@ def _attempt(
     propagator = in_use(given)
     if propagator.config.disabled:
         return send(request)
-    call = propagator.call(host_of(request.full_url))
-    for name in HEADER_NAMES:
-        request.remove_header(name.capitalize())
-    for name, value in call.headers.items():
-        request.add_unredirected_header(name, value)  # a redirect decides anew for its host
+    deadline = deadline_of(propagator)
+    if deadline is not None:
+        if is_over(deadline, propagator):
+            raise urllib.error.URLError(TimeoutError(EXPIRED))
+        own = request.timeout if isinstance(request.timeout, (int, float)) else socket.getdefaulttimeout()
+        request.timeout = seconds_left(deadline, own)
+    before: Mark | None = request.__dict__.get(_MARK)
+    # What follows a redirect is a request of its own, which counts the places that were seen.
+    redirects: int = sum(request.__dict__.get("redirect_dict", {}).values())
+    call = propagator.call(host_of(request.full_url), resend_count=max(resend_count(before), redirects))
+    if call.probe is not None:
+        call.authority = request.host
+    _write(request, call, before, redirected=redirects > 0)
     try:
         response = send(request)
     except BaseException as error:
         call.failed(cancelled=not isinstance(error, Exception))
         raise
-    call.answered(response.headers.get_all("raceway-clock") or (), response.status)
+    hops = response.headers.get_all(HOPS) or () if call.probe is not None else ()
+    call.answered(response.headers.get_all(CLOCK) or (), response.status, hops=hops)
     return response
+
+
+def _write(request: urllib.request.Request, call: Call, before: Mark | None, *, redirected: bool) -> None:
+    for name in (*HEADER_NAMES, *(before.more if before else ())):
+        request.remove_header(name.capitalize())
+    if redirected and not call.inside:
+        request.remove_header(BAGGAGE.capitalize())  # what the application set was for another host
+    more = tuple(name for name in call.more if name != BAGGAGE or not request.has_header(BAGGAGE.capitalize()))
+    for name, value in call.headers.items():
+        if name in HEADER_NAMES or name in more:
+            request.add_unredirected_header(name, value)  # a redirect decides anew for its host
+    request.__dict__[_MARK] = Mark(call.host, call.resend_count, more)
 
 
 __all__ = ["HTTPHandler", "HTTPSHandler", "build_opener"]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
-from towline._answer import CLOCK, Head, answer_fields, outcome_of
-from towline._context import Context, set_current
+from towline._answer import Head, answer_fields, outcome_of
+from towline._context import CLOCK, Context, set_current
 from towline._observer import Outcome
 from towline._propagator import Propagator, default
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SERVED = "towline.context"
 """The key in `environ` of the request's context."""
+
+_DISCONNECTED = "waitress.client_disconnected"
+"""Where waitress tells whether the caller has gone, if it looks ahead (`channel_request_lookahead`)."""
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -47,12 +50,20 @@ class Towline:
         method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
         if SERVED in environ or not self.propagator.serves(method, path):
             return self.app(environ, start_response)
-        context = self.propagator.serve(
+        propagator = self.propagator
+        more: dict[str, list[str]] | None = None
+        for key, name in propagator.environ_names:
+            if key in environ:
+                more = more or {}
+                more[name] = [environ[key]]
+        context = propagator.serve(
             _values(environ.get("HTTP_TRACEPARENT")),
             _values(environ.get("HTTP_TRACESTATE")),
             _values(environ.get("HTTP_RACEWAY_CLOCK")),
             peer=environ.get("REMOTE_ADDR") or "",
+            more=more,
         )
+        context.caller = environ.get(_DISCONNECTED)
         environ[SERVED] = context
         response = _Response(context, start_response)
         before = set_current(context)
@@ -115,7 +126,7 @@ class _Response:
 
     def outcome(self) -> Outcome:
         """How the strand ends that answered so."""
-        return outcome_of(self._sent.status) if self._sent else "ok"
+        return outcome_of(self._context, self._sent.status) if self._sent else "ok"
 
     def _send(self, produced: bool = False) -> Callable[[bytes], object]:
         assert self._head is not None
@@ -172,6 +183,8 @@ class _Body:
                 close()
         finally:
             set_current(before)
+            if not self._exhausted and not self._context.strand.ended:
+                self._context.cancelled.set()
             self._context.end(self._response.outcome() if self._exhausted else "cancelled")
 
 
