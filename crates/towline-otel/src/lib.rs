@@ -5,12 +5,14 @@ mod destination;
 mod ids;
 mod line;
 mod live;
+mod metrics;
 mod processor;
 mod propagator;
 mod received;
 mod strands;
 mod symptom;
 
+pub use metrics::metrics;
 pub use processor::{Alone, SpanProcessor};
 pub use propagator::Propagator;
 pub use strands::Strands;

@@ -10,6 +10,7 @@ mod beside;
 mod carrier;
 mod chain;
 mod log;
+mod metrics;
 mod processor;
 mod propagator;
 mod traced;
