@@ -401,6 +401,9 @@ func TestOutcomes(t *testing.T) {
 	if e := seen.endedStrand(t); e.Outcome != OutcomeCancelled {
 		t.Errorf("a caller that went ended it %s", e.Outcome)
 	}
+	if got := tow.Counters().Summary(); got.Cancelled != 1 || got.Received != 1 {
+		t.Errorf("counted %+v", got)
+	}
 }
 
 // writerOf has only what a http.ResponseWriter has to have.
