@@ -164,8 +164,9 @@ func (x *exchange) release() {
 		header := x.inner.Header()
 		late := x.held.fields.restore(header)
 		x.putHops(header)
+		switches := x.status == http.StatusSwitchingProtocols // the strand is that of the connection
 		sized := x.length >= 0 || !bodyAllowed(x.status) || x.request.Method == http.MethodHead
-		x.putClock(header, sized)
+		x.putClock(header, sized && !switches)
 		x.inner.WriteHeader(x.status)
 		if late != nil {
 			clear(header)
@@ -208,7 +209,7 @@ func (x *exchange) putClock(header http.Header, ended bool) {
 	if sharedCacheMayKeep(x.status, header) {
 		return
 	}
-	if x.setClock(header) && !ended && takesTrailers(x.request) {
+	if x.setClock(header) && !ended && bodyAllowed(x.status) && takesTrailers(x.request) {
 		x.trails = true
 		if !listed(header["Trailer"], keyClock) {
 			header.Add("Trailer", keyClock)
@@ -261,6 +262,8 @@ func (x *exchange) outcome(returned bool) Outcome {
 	switch {
 	case !returned:
 		return OutcomeError
+	case x.hijacked:
+		return OutcomeOK // who ends a connection of another protocol, and how, is not known here
 	case x.gone || x.request.Context().Err() != nil:
 		return OutcomeCancelled
 	case x.status >= http.StatusInternalServerError:
