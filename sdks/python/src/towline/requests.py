@@ -86,9 +86,11 @@ class _Adapter(BaseAdapter):
         if deadline is not None:
             if is_over(deadline, propagator):
                 raise requests.ConnectTimeout(EXPIRED, request=request)
-            timeout = _lowered(timeout, deadline)
-            if not isinstance(self._inner, HTTPAdapter):
-                timeout = timeout.clone().read_timeout  # others know seconds alone
+            if isinstance(self._inner, HTTPAdapter):
+                timeout = _lowered(timeout, deadline)
+            else:  # others know seconds alone
+                read = timeout[1] if isinstance(timeout, tuple) else timeout
+                timeout = seconds_left(deadline, read if isinstance(read, (int, float)) else None)
         attempt = _Attempt(request, propagator, deadline)
         _attempt.set(attempt)
         try:
