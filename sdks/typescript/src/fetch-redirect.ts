@@ -28,7 +28,7 @@ export type FetchBody = NonNullable<RequestInit["body"]>;
 
 /** One request of a call: the first, or one that follows a redirect. */
 export interface Leg {
-	readonly url: URL;
+	readonly url: string;
 	readonly method: string;
 	readonly headers: FetchHeaders | undefined;
 	/** The body to send; undefined: none, or that of the `Request` itself. */
@@ -60,7 +60,8 @@ export async function nextLeg(
 	replay: Replay | undefined,
 ): Promise<Leg> {
 	if (count >= REDIRECTS_MAX) throw failure("redirect count exceeded");
-	const url = locationOf(leg.url, response);
+	const from = new URL(leg.url);
+	const url = locationOf(from, response);
 	const { status } = response;
 	const method = leg.method.toUpperCase();
 	const isPost = method === "POST";
@@ -73,10 +74,10 @@ export async function nextLeg(
 	}
 	const dropped = [
 		...(becomesGet ? BODY_FIELDS : []),
-		...(url.origin === leg.url.origin ? [] : ORIGIN_FIELDS),
+		...(url.origin === from.origin ? [] : ORIGIN_FIELDS),
 	];
 	return {
-		url,
+		url: url.href,
 		method: becomesGet ? "GET" : leg.method,
 		headers: without(leg.headers, dropped),
 		body: becomesGet || replay === undefined ? null : await replay(),

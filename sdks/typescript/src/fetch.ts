@@ -8,6 +8,7 @@ import {
 	nextLeg,
 	type Replay,
 } from "./fetch-redirect.js";
+import { hostOfUrl } from "./origin.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
 
 /** The part of `fetch` that is wrapped. */
@@ -33,10 +34,10 @@ export function wrapFetch(fetch: Fetch, argument?: TowlineArgument): Fetch {
 	return (input, init) => {
 		const towline = given ?? current()?.towline ?? Towline.default();
 		const request = isRequest(input) ? input : undefined;
-		const url = parseUrl(request?.url ?? String(input));
+		const url = request?.url ?? String(input);
 		const headers = init?.headers ?? request?.headers;
 		if (
-			url === undefined ||
+			hostOfUrl(url) === "" || // `fetch` says what is wrong
 			towline.config.disabled ||
 			isHandedOver(() => traceparentOf(headers))
 		) {
@@ -69,10 +70,10 @@ class TracedFetch {
 		const withoutClock = redirect === "follow" && isChecked;
 		const replay = follows ? bodyReplay(request, init?.body) : undefined;
 		let leg = this.first;
-		let input = request ?? leg.url.href;
+		let input = request ?? leg.url;
 		let changes: RequestInit = follows ? MANUAL : {};
 		for (let count = 0; ; count++) {
-			const call = this.towline.begin(leg.url.host, { withoutClock });
+			const call = this.towline.begin(hostOfUrl(leg.url), { withoutClock });
 			const headers = replaceHeaders(leg.headers, call.headers);
 			call.handOver();
 			let response: Response;
@@ -91,7 +92,7 @@ class TracedFetch {
 			if (!follows || !isRedirect(response)) return response;
 			await response.body?.cancel().catch(() => {});
 			leg = await nextLeg(leg, response, count, replay);
-			input = leg.url.href;
+			input = leg.url;
 			changes = {
 				...(request && carriedOver(request)),
 				...MANUAL,
@@ -145,16 +146,4 @@ function carriedOver(request: Request): RequestInit {
 /** A `Request` of whichever implementation. */
 function isRequest(input: unknown): input is Request {
 	return typeof input === "object" && input !== null && "url" in input;
-}
-
-function parseUrl(text: string): URL | undefined {
-	let url: URL;
-	try {
-		url = new URL(text);
-	} catch {
-		return undefined; // `fetch` says what is wrong
-	}
-	return url.protocol === "http:" || url.protocol === "https:"
-		? url
-		: undefined;
 }

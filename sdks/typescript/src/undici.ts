@@ -6,6 +6,7 @@
 import { type Dispatcher, interceptors } from "undici";
 import { isHandedOver } from "./call.js";
 import { current } from "./current.js";
+import { hostOfOrigin } from "./origin.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
 import { type Handler, observed } from "./undici-handler.js";
 import {
@@ -83,19 +84,8 @@ function send(
 	}
 }
 
-/** Origins whose host is remembered. */
-const ORIGINS_MAX = 1024;
-const hosts = new Map<string, string>();
-
 /** Host and port; empty where they are not known. */
 function hostOf(origin: string | URL | undefined): string {
 	if (origin === undefined) return "";
-	if (typeof origin !== "string") return origin.host;
-	let host = hosts.get(origin); // to parse it each time took 2 µs
-	if (host === undefined) {
-		host = URL.canParse(origin) ? new URL(origin).host : "";
-		if (hosts.size >= ORIGINS_MAX) hosts.clear();
-		hosts.set(origin, host);
-	}
-	return host;
+	return typeof origin === "string" ? hostOfOrigin(origin) : origin.host;
 }
