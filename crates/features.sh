@@ -7,6 +7,7 @@ check -p towline-core
 check -p towline-core --features http
 check -p towline-tower
 check -p towline-tower --features axum
+check -p towline-tower --features tokio
 check -p towline-otel
 check -p towline --no-default-features
-for feature in tower axum reqwest; do check -p towline --no-default-features --features "$feature"; done
+for feature in tower axum reqwest tokio; do check -p towline --no-default-features --features "$feature"; done

@@ -196,11 +196,18 @@ impl Towline {
         host: &str,
         resend_count: u32,
     ) -> Option<Call> {
-        let outer = ATTEMPT.get().is_some_and(|span_id| {
+        (self.is_enabled() && !Self::is_under_way(headers))
+            .then(|| self.call_again(host, resend_count))
+    }
+
+    /// Whether the request with these headers is an attempt that is under way: an outer middleware
+    /// has made its span, and an inner one has to step aside.
+    #[must_use]
+    pub fn is_under_way<H: Headers + ?Sized>(headers: &H) -> bool {
+        ATTEMPT.get().is_some_and(|span_id| {
             let mut traceparents = headers.fields(Field::Traceparent);
             traceparents.any(|traceparent| is_of_span(traceparent, span_id))
-        });
-        (!outer && self.is_enabled()).then(|| self.call_again(host, resend_count))
+        })
     }
 
     /// The members of others, and ours in front where it goes with a clock and fits.

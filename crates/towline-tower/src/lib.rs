@@ -22,8 +22,12 @@ pub mod client;
 #[cfg(feature = "axum")]
 mod current_context;
 pub mod server;
+mod status;
 
 pub use client::ClientLayer;
+#[cfg(feature = "tokio")]
+pub use client::DeadlineLayer;
 #[cfg(feature = "axum")]
 pub use current_context::{CurrentContext, NoContext};
 pub use server::ServerLayer;
+pub use status::Status;

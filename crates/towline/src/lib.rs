@@ -1,14 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "tokio")]
+mod tasks;
+
+#[cfg(feature = "tokio")]
+pub use tasks::{JoinHandle, JoinSet, spawn, spawn_blocking, spawn_detached};
 pub use towline_core::{
-    Call, CallEvent, Clock, ClockMode, Config, Context, Counters, InContext, Join, Kind, Observer,
-    Order, Outcome, Peer, Reason, SpanId, StrandEvent, Task, Towline, TraceFlags, TraceId,
-    TracingObserver, Trust, bind, detach, fork,
+    Baggage, Call, CallEvent, Carrier, Clock, ClockMode, Config, Context, CorsHeaders, Counters,
+    Expired, Field, Headers, InContext, Join, Kind, Observer, Order, Outcome, Peer, ProbeMode,
+    Propagators, Reason, STATUS_PATH, SpanId, StrandEvent, Summary, Task, Towline, TraceFlags,
+    TraceId, TracingObserver, Trust, bind, cors_headers, detach, fork,
 };
 #[cfg(feature = "reqwest")]
-pub use towline_reqwest::Propagate;
+pub use towline_reqwest::{Propagate, TimedOut, client, is_timeout};
+#[cfg(all(feature = "tokio", feature = "tower"))]
+pub use towline_tower::DeadlineLayer;
 #[cfg(feature = "tower")]
-pub use towline_tower::{ClientLayer, ServerLayer};
+pub use towline_tower::{ClientLayer, ServerLayer, Status};
 #[cfg(feature = "axum")]
 pub use towline_tower::{CurrentContext, NoContext};
 

@@ -11,6 +11,7 @@ use axum::response::Response;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use reqwest_middleware::Middleware;
 use serde::Serialize;
+use towline::STATUS_PATH;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -162,7 +163,7 @@ pub(crate) async fn wire(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if request.uri().path() == "/health" {
+    if matches!(request.uri().path(), "/health" | STATUS_PATH) {
         return next.run(request).await;
     }
     let received = Seen::of(request.headers());

@@ -10,17 +10,18 @@ mod fault;
 mod process;
 
 use std::error::Error;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use reqwest::redirect::Policy;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use towline::{Config, Propagate, ServerLayer, Towline};
+use towline::{Config, Propagate, STATUS_PATH, ServerLayer, Status, Towline};
 
 use fault::Faults;
 
@@ -36,27 +37,35 @@ struct Service {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_ansi(false).init();
-    let towline = Towline::new(Config::new().filter(|_, path| path != "/health"));
+    let towline =
+        Towline::new(Config::new().filter(|_, path| path != "/health" && path != STATUS_PATH));
     let faults = Faults::of_environment(&towline.settings().service_name)?;
 
     // What a user writes: the middleware around the client, the layer around the router.
-    let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).build()?;
+    let client = reqwest::Client::builder()
+        .timeout(CALL_TIMEOUT)
+        .redirect(Policy::none())
+        .build()?;
     let client = ClientBuilder::new(client)
-        .with(Propagate::from(&towline))
+        .with(Propagate::from(&towline).follow_redirects())
         .with(faults.clone())
         .build();
     let service = Service {
         towline: towline.clone(),
         client,
     };
-    let app = Router::new()
-        .route("/health", get(health))
-        .route("/process", post(process::process))
-        .route("/test", post(process::test))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(service)
-        .layer(ServerLayer::from(&towline))
-        .layer(axum::middleware::from_fn_with_state(faults, fault::wire));
+    let app =
+        Router::new()
+            .route("/health", get(health))
+            .route_service(STATUS_PATH, Status::from(&towline))
+            .route("/process", post(process::process))
+            .route("/test", post(process::test))
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(service)
+            .layer(ServerLayer::from(&towline).peer_address(|extensions| {
+                Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip())
+            }))
+            .layer(axum::middleware::from_fn_with_state(faults, fault::wire));
 
     let port = std::env::var("PORT")
         .ok()
@@ -68,6 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         towline.settings().service_name,
         listener.local_addr()?
     );
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app)
         .with_graceful_shutdown(stopped())
         .await?;

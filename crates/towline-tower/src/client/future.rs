@@ -6,7 +6,7 @@ use std::task::{Context as Polling, Poll, ready};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
-use towline_core::{Call, Field, Headers};
+use towline_core::Call;
 
 use super::body::AnswerBody;
 
@@ -52,10 +52,7 @@ where
 
 fn answered<B: Body>(response: Response<B>, mut call: Option<Call>) -> Response<AnswerBody<B>> {
     if let Some(call) = &mut call {
-        call.answered(
-            response.status().as_u16(),
-            response.headers().fields(Field::RacewayClock),
-        );
+        call.answered_by(response.status().as_u16(), response.headers());
     }
     response.map(|body| AnswerBody::new(body, call))
 }

@@ -1,6 +1,8 @@
 //! The client side: a span, a fork and the headers for each attempt of each call.
 //!
-//! Retries belong above this layer, so that each attempt is a call of its own. Two of these layers
+//! Retries belong above this layer, so that each attempt is a call of its own; one that sets the
+//! extension [`ResendCount`] on its requests has them numbered. Deadlines are passed on by this
+//! layer, and kept to by `DeadlineLayer` (feature `tokio`) around it. Two of these layers
 //! around one client make one span: the inner one steps aside.
 //!
 //! ```no_run
@@ -21,11 +23,15 @@
 //! ```
 
 mod body;
+#[cfg(feature = "tokio")]
+mod deadline;
 mod future;
 mod layer;
 mod service;
 
 pub use self::body::AnswerBody;
+#[cfg(feature = "tokio")]
+pub use self::deadline::{Deadline, DeadlineError, DeadlineFuture, DeadlineLayer};
 pub use self::future::AnswerFuture;
 pub use self::layer::ClientLayer;
-pub use self::service::Client;
+pub use self::service::{Client, ResendCount};

@@ -10,6 +10,11 @@ use towline_core::{Call, Towline};
 use super::body::AnswerBody;
 use super::future::AnswerFuture;
 
+/// How many attempts went before this one for the same request: an extension of requests, which a
+/// retry or redirect policy above may set, for only it knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResendCount(pub u32);
+
 /// A client whose calls carry the context; made by [`ClientLayer`](super::ClientLayer).
 #[derive(Clone, Debug)]
 pub struct Client<S> {
@@ -36,9 +41,17 @@ impl<S> Client<S> {
     /// The attempt that a request is, unless it is to pass untouched.
     fn begin<B>(&self, request: &mut Request<B>) -> Option<Call> {
         let headers = request.headers();
+        let authority = || Some(request.uri().authority()?.as_str());
         let named = || headers.get(HOST)?.to_str().ok();
-        let host = request.uri().host().or_else(named).or(self.host.as_deref());
-        let call = self.towline.attempt(headers, host.unwrap_or_default())?;
+        let host = authority().or_else(named).or(self.host.as_deref());
+        // What stands before `@` is nobody's business.
+        let host = host.and_then(|host| host.rsplit('@').next());
+        let resent = request.extensions().get::<ResendCount>();
+        let call = self.towline.attempt_again(
+            headers,
+            host.unwrap_or_default(),
+            resent.map_or(0, |resent| resent.0),
+        )?;
         call.inject(request.headers_mut());
         Some(call)
     }

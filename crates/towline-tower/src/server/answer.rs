@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::Body;
-use towline_core::{Clock, Context, Outcome, RACEWAY_CLOCK, Slot, Traceparent};
+use towline_core::{Clock, Context, Outcome, RACEWAY_CLOCK, Slot, TOWLINE_HOPS, Traceparent};
 
 const CLOCK: HeaderName = HeaderName::from_static(RACEWAY_CLOCK);
+const HOPS: HeaderName = HeaderName::from_static(TOWLINE_HOPS);
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -22,6 +23,9 @@ pub(super) fn answer<B: Body>(slot: &mut Slot, response: &mut Response<B>) -> bo
         slot.answer_so_far()
     };
     let clock = clock.filter(|_| !may_be_shared(response));
+    if let Some(hops) = slot.hops().filter(|_| !may_be_shared(response)) {
+        put_hops(response.headers_mut(), hops);
+    }
     let answers = clock.is_some();
     if let Some(clock) = clock {
         put(response.headers_mut(), clock);
@@ -68,6 +72,13 @@ fn may_be_shared<B>(response: &Response<B>) -> bool {
 pub(super) fn put(headers: &mut HeaderMap, clock: Clock) {
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(clock.into_string())) {
         headers.insert(CLOCK, value);
+    }
+}
+
+/// What the service saw, for whoever asked.
+fn put_hops(headers: &mut HeaderMap, hops: String) {
+    if let Ok(value) = HeaderValue::try_from(hops) {
+        headers.insert(HOPS, value);
     }
 }
 
