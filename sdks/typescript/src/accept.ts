@@ -1,19 +1,32 @@
+import { readB3 } from "./b3.js";
+import { readBaggage } from "./baggage.js";
 import { Clock } from "./clock.js";
 import { readV1 } from "./clock-v1.js";
 import type { Peer, TrustMode } from "./config.js";
-import { Context, type Trace } from "./context.js";
+import { Context, NO_LINKS, type Trace } from "./context.js";
 import { clockTrace, newSpanId, nonceOf } from "./ids.js";
+import type { DropReasons, StrandKind } from "./observer.js";
+import { isProbeAllowed } from "./probe-mode.js";
+import { type ClockVerdict, Probing } from "./probing.js";
 import { readClock, trimBlanks } from "./scan-clock.js";
 import { readShort } from "./short-clock.js";
 import { Strand } from "./strand.js";
+import { readTimeout } from "./timeout.js";
 import type { Towline } from "./towline.js";
 import { TraceContext } from "./trace-context.js";
+
+const SAMPLED = 1;
 
 /** The values of all header fields of each name that is read. */
 export interface IncomingHeaders {
 	readonly traceparent: readonly string[];
 	readonly tracestate: readonly string[];
 	readonly clock: readonly string[];
+	readonly baggage: readonly string[];
+	/** `towline-probe`. */
+	readonly probe: readonly string[];
+	/** Those of another name, in lower case. */
+	fields(name: string): readonly string[];
 }
 
 /** A request that is served. */
@@ -21,37 +34,98 @@ export interface Accepted {
 	readonly context: Context;
 	/** The caller sent a clock in v2 that was accepted, and gets one back. */
 	readonly isAnswered: boolean;
+	/** Why the trace began anew. */
+	readonly restarted: DropReasons["traceparent"] | undefined;
+	/** What became of the clock. */
+	readonly clock: ClockVerdict;
 }
 
 /**
- * Makes the context of a request.
+ * Makes the context of a request, or of a message.
  *
- * Source: api.md, "Server side", 1 and 2.
+ * Source: api.md, "Server side", 1 and 2; edge.md.
  */
 export function accept(
 	towline: Towline,
 	headers: IncomingHeaders,
 	peer: () => Peer,
+	kind: "server" | "consumer" = "server",
+): Accepted {
+	const accepted = begin(towline, headers, peer, kind);
+	towline.counters.onReceived(accepted.restarted === undefined);
+	if (
+		headers.baggage.length > 0 ||
+		headers.probe.length > 0 ||
+		towline.config.deadlines
+	) {
+		addEdge(towline, accepted, headers, peer);
+	}
+	return accepted;
+}
+
+function begin(
+	towline: Towline,
+	headers: IncomingHeaders,
+	peer: () => Peer,
+	kind: StrandKind,
 ): Accepted {
 	const { mode, dropTracestate } =
 		towline.config.trust === undefined
 			? { mode: "continue" as const, dropTracestate: false }
 			: towline.trustOf(peer());
-	if (mode !== "continue") return restart(towline, headers, mode);
+	if (mode !== "continue") return restart(towline, headers, mode, kind);
 	if (dropTracestate && headers.tracestate.length > 0) {
 		towline.dropped("tracestate", "untrusted");
 	}
 	const states = dropTracestate ? [] : headers.tracestate;
 	const came = TraceContext.of(headers.traceparent, states);
+	if (came === "absent" && towline.writesB3) {
+		return beginByB3(towline, headers, kind);
+	}
 	if (typeof came === "string") {
-		towline.dropped("traceparent", came);
-		if (headers.clock.length > 0) towline.dropped("clock", "no_traceparent");
-		return { context: towline.newTrace("server"), isAnswered: false };
+		return renew(towline, came, headers.clock, kind);
 	}
 	if (came.tracestateDropped) {
 		towline.dropped("tracestate", came.tracestateDropped);
 	}
-	return proceed(towline, came, headers.clock);
+	return proceed(towline, came, headers.clock, kind);
+}
+
+/** A new trace, where there is none to continue. */
+function renew(
+	towline: Towline,
+	restarted: DropReasons["traceparent"],
+	clocks: readonly string[],
+	kind: StrandKind,
+	sampled?: boolean,
+): Accepted {
+	towline.dropped("traceparent", restarted);
+	const clock = clocks.length > 0 ? "no_traceparent" : "first";
+	if (clock === "no_traceparent") towline.dropped("clock", clock);
+	const context = towline.newTrace(kind, NO_LINKS, sampled);
+	return { context, isAnswered: false, restarted, clock };
+}
+
+/** There is no `traceparent` at all: what B3 says, if it says something. */
+function beginByB3(
+	towline: Towline,
+	headers: IncomingHeaders,
+	kind: StrandKind,
+): Accepted {
+	const read = readB3((name) => headers.fields(name));
+	const { clock } = headers;
+	if (read === "b3_malformed") return renew(towline, read, clock, kind);
+	const ids = read?.ids;
+	if (ids === undefined) {
+		return renew(towline, "absent", clock, kind, read?.sampled);
+	}
+	const isSampled = read?.sampled ?? towline.config.sampled;
+	const { traceId, spanId } = ids;
+	const came = TraceContext.ofIds(traceId, spanId, isSampled ? SAMPLED : 0);
+	// A clock belongs to a `traceparent`.
+	if (clock.length > 0) towline.dropped("clock", "no_traceparent");
+	const accepted = proceed(towline, came, [], kind);
+	return clock.length > 0 ? { ...accepted, clock: "no_traceparent" } : accepted;
 }
 
 /** A new trace for a peer whose own is not continued. */
@@ -59,50 +133,76 @@ function restart(
 	towline: Towline,
 	headers: IncomingHeaders,
 	mode: TrustMode,
+	kind: StrandKind,
 ): Accepted {
-	for (const what of ["traceparent", "tracestate", "clock"] as const) {
+	const came = contextOf(towline, headers);
+	const restarted =
+		headers.traceparent.length === 0 && came === undefined
+			? "absent"
+			: "untrusted";
+	towline.dropped("traceparent", restarted);
+	for (const what of ["tracestate", "clock"] as const) {
 		if (headers[what].length > 0) towline.dropped(what, "untrusted");
-		else if (what === "traceparent") towline.dropped(what, "absent");
 	}
-	const came =
-		mode === "restart"
-			? TraceContext.of(headers.traceparent, headers.tracestate)
-			: undefined;
-	const link = typeof came === "string" ? undefined : came;
-	return { context: towline.newTrace("server", link), isAnswered: false };
+	const links = mode === "restart" && came !== undefined ? [came] : NO_LINKS;
+	const clock = headers.clock.length > 0 ? "untrusted" : "first";
+	const context = towline.newTrace(kind, links);
+	return { context, isAnswered: false, restarted, clock };
+}
+
+/** What a request said of its trace, also where that is not continued. */
+function contextOf(
+	towline: Towline,
+	headers: IncomingHeaders,
+): TraceContext | undefined {
+	const came = TraceContext.of(headers.traceparent, headers.tracestate);
+	if (typeof came !== "string") return came;
+	if (came !== "absent" || !towline.writesB3) return undefined;
+	const read = readB3((name) => headers.fields(name));
+	if (read === undefined || read === "b3_malformed") return undefined;
+	const { ids, sampled } = read;
+	return ids && TraceContext.ofIds(ids.traceId, ids.spanId, sampled ? 1 : 0);
 }
 
 function proceed(
 	towline: Towline,
 	came: TraceContext,
 	clocks: readonly string[],
+	kind: StrandKind,
 ): Accepted {
 	const { traceId, flags, members, parentId } = came;
-	const none = { link: undefined, vector: undefined };
+	const none = { links: NO_LINKS, vector: undefined, edge: undefined };
 	const trace: Trace = { traceId, flags, members, ...none };
 	const spanId = newSpanId();
-	const sender =
+	const read =
 		clocks.length > 0
 			? readSender(towline, trace, clocks)
 			: readMember(towline, came);
+	const sender = typeof read === "string" ? undefined : read;
 	const nonce = nonceOf(spanId);
 	const isGap = clocks.length === 0;
 	const strand =
 		sender === undefined
 			? towline.firstStrand(traceId, spanId)
 			: Strand.after(sender, towline.labelsOf(nonce), nonce, isGap);
+	const used = isGap ? "member" : "continued";
 	return {
-		context: new Context(towline, "server", trace, spanId, parentId, strand),
+		context: new Context(towline, kind, trace, spanId, parentId, strand),
 		isAnswered: sender !== undefined && !isGap,
+		restarted: undefined,
+		clock: typeof read === "string" ? read : used,
 	};
 }
 
-/** The clock that came in v2; one in v1 goes into `trace`. What is refused is counted. */
+/**
+ * The clock that came in v2; one in v1 goes into `trace`. What is refused is
+ * counted, and the reason given.
+ */
 function readSender(
 	towline: Towline,
 	trace: Trace,
 	clocks: readonly string[],
-): Clock | undefined {
+): Clock | ClockVerdict {
 	const [clock = "", ...more] = clocks;
 	const { limits } = towline.config;
 	const { traceId } = trace;
@@ -112,18 +212,65 @@ function readSender(
 			: trimBlanks(clock).startsWith("v1;")
 				? readV1(clock, traceId, limits.bytes)
 				: readClock(clock, limits, clockTrace(traceId));
-	if (typeof read === "string") towline.dropped("clock", read);
-	else if ("vector" in read) trace.vector = read;
-	else return new Clock(read);
-	return undefined;
+	if (typeof read === "string") {
+		towline.dropped("clock", read);
+		return read;
+	}
+	if (!("vector" in read)) return new Clock(read);
+	trace.vector = read;
+	return "continued";
 }
 
 /** The clock in our tracestate member. */
-function readMember(towline: Towline, came: TraceContext): Clock | undefined {
-	if (came.own === undefined) return undefined;
+function readMember(
+	towline: Towline,
+	came: TraceContext,
+): Clock | ClockVerdict {
+	if (came.own === undefined) return "first";
 	const { limits } = towline.config;
 	const read = readShort(came.own, clockTrace(came.traceId), limits);
 	if (typeof read !== "string") return new Clock(read);
-	towline.dropped("member", read === "malformed" ? read : "over_limits");
+	const reason = read === "malformed" ? read : "over_limits";
+	towline.dropped("member", reason);
+	return reason;
+}
+
+/** What few requests bring. */
+function addEdge(
+	towline: Towline,
+	accepted: Accepted,
+	headers: IncomingHeaders,
+	peer: () => Peer,
+): void {
+	const { context, restarted, clock } = accepted;
+	const { config } = towline;
+	if (config.deadlines) {
+		const own = headers.fields("towline-timeout");
+		const left = readTimeout(own, headers.fields("grpc-timeout"));
+		if (left === "malformed") towline.dropped("timeout", left);
+		else if (left !== undefined) context.withTimeout(left);
+	}
+	const baggage =
+		config.propagators.baggage && restarted === undefined
+			? takeBaggage(towline, headers.baggage)
+			: undefined;
+	const address = () => peer().address;
+	const isProbed = isProbeAllowed(config.probe, headers.probe, address);
+	if (!isProbed && baggage === undefined) return;
+	const parentId = contextOf(towline, headers)?.parentId;
+	const [value = ""] = headers.probe;
+	const probing = isProbed
+		? new Probing(trimBlanks(value), { restarted, clock, parentId })
+		: undefined;
+	context.edge = { baggage, probing };
+}
+
+function takeBaggage(
+	towline: Towline,
+	values: readonly string[],
+): string | undefined {
+	const read = readBaggage(values);
+	if (typeof read !== "string") return read.text || undefined;
+	towline.dropped("baggage", read);
 	return undefined;
 }

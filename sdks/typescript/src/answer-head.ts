@@ -8,6 +8,9 @@ interface Methods {
 	end(...args: unknown[]): unknown;
 }
 
+/** Fields of which there is one at most: ours. */
+const OWN_FIELDS: readonly string[] = ["raceway-clock", "towline-hops"];
+
 /** A directive that lets a shared cache keep a response (RFC 9111, 3). */
 const SHARED = /\b(?:public|s-maxage)\b/i;
 const SHARED_LINE = /\r\ncache-control:[^\r]*\b(?:public|s-maxage)\b/;
@@ -110,7 +113,7 @@ export class AnswerHead {
 		const isShared =
 			status === 304 || SHARED.test(String(res.getHeader("cache-control")));
 		for (const [name, value] of this.fields(isWhole, isShared)) {
-			if (name === "raceway-clock") res.setHeader(name, value);
+			if (OWN_FIELDS.includes(name)) res.setHeader(name, value);
 			else res.appendHeader(name, value);
 		}
 	}
@@ -130,9 +133,10 @@ export class AnswerHead {
 		}
 		if (fields.length === 0) return;
 		// One that the handler passes on from an answer of its own is not ours.
-		const own = lower.includes("\r\nraceway-clock:")
-			? withoutField(head, "raceway-clock")
-			: head;
+		let own = head;
+		for (const name of OWN_FIELDS) {
+			if (lower.includes(`\r\n${name}:`)) own = withoutField(own, name);
+		}
 		res._header = withFields(own, fields);
 	}
 

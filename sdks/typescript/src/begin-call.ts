@@ -1,9 +1,12 @@
-import { Call, type CallHeaders } from "./call.js";
+import { Call } from "./call.js";
+import type { CallHeaders } from "./call-headers.js";
 import { ClockError } from "./clock-error.js";
 import type { ClockV1 } from "./clock-v1.js";
 import type { Context } from "./context.js";
+import { hashedLabel, hashedStamp, hashedVector } from "./hash-labels.js";
+import type { HostDecision } from "./host-policy.js";
 import { newSpanId } from "./ids.js";
-import type { SentStamp } from "./strand.js";
+import type { Header, SentStamp } from "./strand.js";
 import type { Towline } from "./towline.js";
 import { writeTraceparent } from "./traceparent.js";
 import { withOwn } from "./tracestate.js";
@@ -14,6 +17,8 @@ export interface CallOptions {
 	readonly ownsStrand?: boolean;
 	/** The client may go on to hosts that nobody decides about: no clock. */
 	readonly withoutClock?: boolean;
+	/** How many attempts went before it for the same request. */
+	readonly resendCount?: number;
 }
 
 /** What a call carries beside its `traceparent`. */
@@ -21,6 +26,8 @@ interface ChosenClock {
 	readonly header?: string | undefined;
 	/** What an answer closes. */
 	readonly fork?: SentStamp;
+	/** What the tracestate member is made of. */
+	readonly short?: Header;
 }
 
 const NO_CLOCK: ChosenClock = {};
@@ -40,57 +47,138 @@ export function beginCall(
 	const spanId = newSpanId();
 	const allowed = towline.decide(host);
 	const isOpen = allowed.clock && !options.withoutClock;
-	const { header, fork } = chooseClock(towline, from, host, spanId, isOpen);
+	const hashes = towline.config.hashLabels && !allowed.isPrivate;
+	const { header, fork, short } = isOpen
+		? chooseClock(towline, from, spanId, hashes)
+		: withoutClock(towline, from, host);
 	const headers: CallHeaders = {};
 	if (allowed.traceparent) {
 		headers.traceparent = writeTraceparent(from.traceId, spanId, from.flags);
-		const list = chooseTracestate(towline, from, fork);
+		const list =
+			fork === undefined
+				? from.tracestate
+				: chooseTracestate(towline, from, short ?? fork);
 		if (list !== undefined) headers.tracestate = list;
 	}
 	if (header !== undefined) headers["raceway-clock"] = header;
-	const owns = options.ownsStrand ?? false;
-	return new Call(towline, from, host, spanId, headers, fork, owns);
+	const left = towline.config.deadlines ? timeLeft(from) : undefined;
+	const carriesMore =
+		from.edge !== undefined || left !== undefined || towline.writesB3;
+	if (carriesMore) {
+		writeBeside(headers, towline, from, spanId, allowed, isOpen, left);
+	}
+	const { ownsStrand = false, resendCount = 0 } = options;
+	return new Call(
+		towline,
+		from,
+		host,
+		spanId,
+		headers,
+		fork,
+		ownsStrand,
+		resendCount,
+		isOpen,
+		carriesMore,
+		left,
+	);
+}
+
+/** Whole milliseconds that the callee has; one that is called at all has some. */
+function timeLeft(from: Context): number | undefined {
+	const left = from.remaining();
+	return left === undefined ? undefined : Math.max(1, Math.floor(left));
+}
+
+/** The digits that `towline-timeout` may have. */
+const TIMEOUT_MAX = 99_999_999;
+
+/** What few calls carry. */
+function writeBeside(
+	headers: CallHeaders,
+	towline: Towline,
+	from: Context,
+	spanId: string,
+	allowed: HostDecision,
+	isOpen: boolean,
+	left: number | undefined,
+): void {
+	const { traceId, flags, edge } = from;
+	const { b3, b3multi } = towline.config.propagators;
+	const sampled = `${flags & 1}`;
+	if (b3 && allowed.traceparent) headers.b3 = `${traceId}-${spanId}-${sampled}`;
+	if (b3multi && allowed.traceparent) {
+		headers["x-b3-traceid"] = traceId;
+		headers["x-b3-spanid"] = spanId;
+		headers["x-b3-sampled"] = sampled;
+	}
+	if (edge?.baggage !== undefined) {
+		if (isOpen) headers.baggage = edge.baggage;
+		else towline.dropped("baggage", "withheld");
+	}
+	if (!isOpen) return;
+	if (left !== undefined && left <= TIMEOUT_MAX) {
+		headers["towline-timeout"] = `${left}`;
+	}
+	if (edge?.probing) headers["towline-probe"] = edge.probing.value;
+}
+
+/** A host that gets no clock: its call is a plain event. */
+function withoutClock(
+	towline: Towline,
+	from: Context,
+	host: string,
+): ChosenClock {
+	if (towline.config.clock !== "off") towline.withheld(host);
+	from.strand.advance();
+	return NO_CLOCK;
 }
 
 /** Ticks the strand, and forks it where a clock that is answered goes out. */
 function chooseClock(
 	towline: Towline,
 	from: Context,
-	host: string,
 	spanId: string,
-	isAllowed: boolean,
+	hashes: boolean,
 ): ChosenClock {
-	const isOn = towline.config.clock !== "off";
-	if (isOn && !isAllowed) towline.withheld(host);
-	if (!isOn || !isAllowed) {
+	if (towline.config.clock === "off") {
 		from.strand.advance();
 		return NO_CLOCK;
 	}
 	const vector = towline.vectorFor(from.vector);
 	return vector === undefined
-		? sendV2(towline, from)
-		: sendV1(towline, from, vector, spanId);
+		? sendV2(towline, from, hashes)
+		: sendV1(towline, from, vector, spanId, hashes);
 }
 
-function sendV2(towline: Towline, from: Context): ChosenClock {
-	const sent = from.strand.sendStamp(towline.config.limits);
-	if (typeof sent === "string") {
-		const reason = sent === "over_limits" ? sent : "too_long";
+function sendV2(towline: Towline, from: Context, hashes: boolean): ChosenClock {
+	const { limits } = towline.config;
+	const stamp = from.strand.sendStamp(limits);
+	if (typeof stamp === "string") {
+		const reason = stamp === "over_limits" ? stamp : "too_long";
 		towline.dropped("send", reason);
 		return NO_CLOCK;
 	}
+	const sent = hashes ? hashedStamp(stamp, limits) : stamp;
+	if (typeof sent === "string") {
+		from.strand.withdraw(stamp.tick);
+		towline.dropped("send", sent);
+		return NO_CLOCK;
+	}
 	if (sent.isCut) towline.dropped("send", "cut");
-	return { header: sent.header, fork: sent };
+	// No labels are in what the tracestate says.
+	return { header: sent.header, fork: sent, short: stamp };
 }
 
-function sendV1(
+/** The vector of a call or a message: a plain event, which nobody answers. */
+export function sendV1(
 	towline: Towline,
 	from: Context,
 	vector: ClockV1,
 	spanId: string,
+	hashes: boolean,
 ): ChosenClock {
 	from.strand.advance();
-	const { serviceName: service, instance, limits } = towline.config;
+	const { serviceName, instance: name, limits } = towline.config;
 	const next = raised(vector, towline.componentV1);
 	if (next === undefined) {
 		towline.dropped("send", "over_limits");
@@ -98,21 +186,23 @@ function sendV1(
 	}
 	from.vector = next;
 	const { traceId, spanId: parentSpanId } = from;
+	const service = hashes ? hashedLabel(serviceName) : serviceName;
+	const instance = hashes ? hashedLabel(name) : name;
 	const sender = { traceId, spanId, parentSpanId, service, instance };
-	const header = next.write(sender);
+	const header = (hashes ? hashedVector(next) : next).write(sender);
 	if (header.length <= limits.bytes) return { header };
 	towline.dropped("send", "too_long");
 	return NO_CLOCK;
 }
 
-/** Our member first, where a clock goes out and it fits; those of others always. */
-function chooseTracestate(
+/** Our member first, where it fits; those of others always. */
+export function chooseTracestate(
 	towline: Towline,
 	from: Context,
-	fork: SentStamp | undefined,
+	sent: Header,
 ): string | undefined {
-	if (fork === undefined || !towline.config.tracestate) return from.tracestate;
-	const own = from.strand.short(fork);
+	if (!towline.config.tracestate) return from.tracestate;
+	const own = from.strand.short(sent);
 	const list = own === undefined ? undefined : withOwn(from.members, own);
 	if (list === undefined) towline.dropped("tracestate", "too_long");
 	return list ?? from.tracestate;

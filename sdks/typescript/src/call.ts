@@ -1,25 +1,13 @@
+import { type CallHeaders, fieldRule } from "./call-headers.js";
 import type { Context } from "./context.js";
 import { current } from "./current.js";
 import type { CallEvent, CallOutcome, Stamp } from "./observer.js";
+import { sentStamp } from "./sent-stamp.js";
 import { shared } from "./shared.js";
 import type { SentStamp } from "./strand.js";
 import type { Towline } from "./towline.js";
 
-/** The names of the headers that this package writes; what a caller set by hand is replaced. */
-export const HEADER_NAMES: ReadonlySet<string> = new Set([
-	"traceparent",
-	"tracestate",
-	"raceway-clock",
-]);
-
 const NO_CLOCKS: readonly string[] = [];
-
-/** The headers of a call, lower-case names; only those that are sent. */
-export interface CallHeaders {
-	traceparent?: string;
-	tracestate?: string;
-	"raceway-clock"?: string;
-}
 
 /** How far a call is. `open`: answered, and its body may still bring the callee's end. */
 type CallState = "sent" | "open" | "answered" | "lost" | "failed";
@@ -56,10 +44,18 @@ export class Call {
 		private readonly fork: SentStamp | undefined,
 		/** The strand was begun for this call alone. */
 		private readonly ownsStrand: boolean,
+		/** How many attempts went before it for the same request. */
+		readonly resendCount: number,
+		/** The host may have our clock, and what goes with it. */
+		private readonly isTrusted: boolean,
+		/** @internal There are headers beside those of the trace and the clock. */
+		readonly carriesMore: boolean,
+		/** @internal Milliseconds until it is to be given up; undefined where there is no deadline. */
+		readonly left: number | undefined,
 	) {
-		towline.counters.onCallSent();
+		const header = headers["raceway-clock"];
+		towline.counters.countCallSent(header !== undefined);
 		if (towline.isObserved) {
-			const header = headers["raceway-clock"];
 			const event = this.describe(header ? sentStamp(header) : undefined);
 			towline.tell((observer) => observer.onCallSent?.(event));
 		}
@@ -76,16 +72,20 @@ export class Call {
 	 *
 	 * @param clocks the values of all its `raceway-clock` fields.
 	 * @param status the HTTP status.
+	 * @param hops the value of its field `towline-hops`, which is there where
+	 *   {@link isProbed}.
 	 */
 	answered(
 		clocks: string | readonly string[] | null | undefined,
 		status?: number,
+		hops?: string | null,
 	): void {
 		if (this.state !== "sent") return;
 		this.handBack();
 		this.state = this.take(clocks ?? NO_CLOCKS);
 		const isLost = this.state === "lost";
 		if (isLost && this.fork) this.context.strand.lost(this.fork.tick);
+		this.record(status ?? null, isLost ? "lost" : "joined", hops);
 		this.tell(isLost ? "lost" : "ok", status);
 		if (this.ownsStrand && this.state !== "open") this.endStrand("ok");
 	}
@@ -118,8 +118,37 @@ export class Call {
 		}
 		this.handBack();
 		this.state = "failed";
+		this.record(null, null, null);
 		this.tell(outcome, undefined);
 		if (this.ownsStrand) this.endStrand(outcome);
+	}
+
+	/** Whoever sent the request asked what was seen: the answer's `towline-hops` is wanted. */
+	get isProbed(): boolean {
+		return this.context.edge?.probing !== undefined;
+	}
+
+	/**
+	 * @internal Does a field that the caller set go out? `name`: in lower case.
+	 * What is ours is replaced, and nothing of ours reaches a host that may not
+	 * have it, also where it was copied from the request.
+	 */
+	keeps(name: string): boolean {
+		const rule = fieldRule(name);
+		if (rule === undefined) return true;
+		if (rule === "replaced") return false;
+		if (rule === "own") return this.isTrusted || this.resendCount === 0;
+		if (rule === "guarded" && !this.isTrusted) return false;
+		return this.headers[name as keyof CallHeaders] === undefined;
+	}
+
+	private record(
+		status: number | null,
+		answer: "joined" | "lost" | null,
+		hops: string | null | undefined,
+	): void {
+		const { host, spanId } = this;
+		this.context.edge?.probing?.add({ host, spanId, status, answer, hops });
 	}
 
 	/** @internal The client below may be wrapped too: this attempt has its span. */
@@ -157,7 +186,7 @@ export class Call {
 	}
 
 	private tell(outcome: CallOutcome, status: number | undefined): void {
-		this.towline.counters.onCallAnswered();
+		this.towline.counters.countCallAnswered(outcome);
 		if (!this.towline.isObserved) return;
 		const clock = this.context.strand.clock;
 		const event = { ...this.describe(clock), status, outcome };
@@ -171,8 +200,17 @@ export class Call {
 
 	private describe(clock: Stamp | undefined): CallEvent {
 		const { traceId, spanId: parentId, flags } = this.context;
-		const { spanId, host } = this;
-		return { traceId, spanId, parentId, flags, kind: "client", host, clock };
+		const { spanId, host, resendCount } = this;
+		return {
+			traceId,
+			spanId,
+			parentId,
+			flags,
+			kind: "client",
+			host,
+			resendCount,
+			clock,
+		};
 	}
 }
 
@@ -193,10 +231,4 @@ export function isHandedOver(find: () => string | undefined): boolean {
 	const now = current();
 	const isOwn = owner === undefined ? now === owner : now?.isBeside(owner);
 	return isOwn === true && shared.attempts.delete(traceparent);
-}
-
-/** A header that was sent, in v2 or in v1. */
-function sentStamp(header: string): Stamp {
-	const format = () => header;
-	return { format, toString: format, toJSON: format };
 }

@@ -1,4 +1,5 @@
-import { type CallHeaders, HEADER_NAMES } from "./call.js";
+import type { Call } from "./call.js";
+import type { CallHeaders } from "./call-headers.js";
 
 /** Headers as `fetch` takes them. */
 export type FetchHeaders = NonNullable<RequestInit["headers"]>;
@@ -23,21 +24,33 @@ export function traceparentOf(
 /** `headers` with those of a call in the place of any that the caller set by hand. */
 export function replaceHeaders(
 	headers: FetchHeaders | undefined,
-	ours: CallHeaders,
+	call: Call,
 ): FetchHeaders {
-	if (headers === undefined) return { ...ours };
+	if (headers === undefined) return { ...call.headers };
+	let ours: CallHeaders = call.headers;
+	const isKept = (name: string) => {
+		const lower = name.toLowerCase();
+		if (!call.keeps(lower)) return false;
+		if (lower === "baggage") ours = withoutBaggage(ours);
+		return true;
+	};
 	if (isPairs(headers)) {
 		const pairs: [string, string][] = [];
 		for (const [name = "", value = ""] of headers) {
-			if (!HEADER_NAMES.has(name.toLowerCase())) pairs.push([name, value]);
+			if (isKept(name)) pairs.push([name, value]);
 		}
 		return [...pairs, ...Object.entries(ours)];
 	}
 	const out: Record<string, string> = {};
 	for (const [name, value] of Object.entries(headers)) {
-		if (!HEADER_NAMES.has(name.toLowerCase())) out[name] = String(value);
+		if (isKept(name)) out[name] = String(value);
 	}
 	return Object.assign(out, ours);
+}
+
+/** The caller has set its own. */
+function withoutBaggage({ baggage: _, ...others }: CallHeaders): CallHeaders {
+	return others;
 }
 
 function isPairs(

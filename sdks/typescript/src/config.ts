@@ -1,9 +1,20 @@
 import type { Socket } from "node:net";
 import { type Environment, EnvironmentReader } from "./environment.js";
-import { type HostRules, PRIVATE_HOSTS, readHostRules } from "./host-list.js";
+import {
+	ALL_HOSTS,
+	type HostRules,
+	PRIVATE_HOSTS,
+	readHostRules,
+} from "./host-list.js";
 import { newInstance } from "./ids.js";
 import { LIMITS, type Limits } from "./limits.js";
 import type { Observer } from "./observer.js";
+import { type ProbeMode, probeMode } from "./probe-mode.js";
+import {
+	decidePropagators,
+	type PropagatorName,
+	type Propagators,
+} from "./propagators.js";
 
 const CLOCK_MODES = ["auto", "v2", "v1", "off"] as const;
 
@@ -72,6 +83,21 @@ export interface TowlineOptions {
 	readonly levelsMax?: number | undefined;
 	/** Forks in flight that a clock may name; default, and at most, 65,536. */
 	readonly forksMax?: number | undefined;
+	/**
+	 * `OTEL_PROPAGATORS`, comma-separated; default `tracecontext`, `baggage`. Other
+	 * formats that are read and written beside `traceparent` and `tracestate`,
+	 * which always are.
+	 */
+	readonly propagators?: readonly PropagatorName[] | undefined;
+	/** `TOWLINE_DEADLINES`; default false. True: the time that a caller gives is read, kept and passed on. */
+	readonly deadlines?: boolean | undefined;
+	/** `TOWLINE_HASH_LABELS`; default false. True: clocks to hosts that only `propagateTo` allows name nobody. */
+	readonly hashLabels?: boolean | undefined;
+	/**
+	 * `TOWLINE_PROBE`: the token that a request has in `towline-probe` to be told
+	 * what was seen; `off`: nobody is. Default: peers on this machine are.
+	 */
+	readonly probe?: string | undefined;
 	/** Which requests are traced; default all. `path` is without the query. */
 	readonly filter?: ((method: string, path: string) => boolean) | undefined;
 	/** Told what happens, beside the counters. */
@@ -94,6 +120,10 @@ export interface Config {
 	readonly sampled: boolean;
 	readonly trust: ((peer: Peer) => TrustMode | Trust) | undefined;
 	readonly traceResponse: boolean;
+	readonly propagators: Propagators;
+	readonly deadlines: boolean;
+	readonly hashLabels: boolean;
+	readonly probe: ProbeMode;
 	readonly limits: Limits;
 	readonly filter: ((method: string, path: string) => boolean) | undefined;
 	readonly observers: readonly Observer[];
@@ -136,15 +166,25 @@ export function decideConfig(
 			),
 		],
 		traceparentTo: [
-			hosts(
-				"traceparentTo",
-				options.traceparentTo ?? env.list("TOWLINE_TRACEPARENT_TO") ?? ["*"],
+			orAll(
+				hosts(
+					"traceparentTo",
+					options.traceparentTo ?? env.list("TOWLINE_TRACEPARENT_TO") ?? [],
+				),
 			),
 		],
 		sampled: options.sampled ?? env.boolean("TOWLINE_SAMPLED") ?? true,
 		trust: options.trust,
 		traceResponse:
 			options.traceResponse ?? env.boolean("TOWLINE_TRACE_RESPONSE") ?? false,
+		propagators: decidePropagators(
+			options.propagators ?? env.list("OTEL_PROPAGATORS"),
+			warn,
+		),
+		deadlines: options.deadlines ?? env.boolean("TOWLINE_DEADLINES") ?? false,
+		hashLabels:
+			options.hashLabels ?? env.boolean("TOWLINE_HASH_LABELS") ?? false,
+		probe: probeMode(options.probe || env.text("TOWLINE_PROBE")),
 		limits: {
 			bytes:
 				options.headerBytesMax ??
@@ -157,4 +197,9 @@ export function decideConfig(
 		observers: options.observers ?? [],
 		log,
 	};
+}
+
+/** A list without any entry is not one that forbids everything. */
+function orAll(rules: HostRules): HostRules {
+	return rules.entries.length > 0 ? rules : ALL_HOSTS;
 }

@@ -1,14 +1,20 @@
+import { baggageMembers } from "./baggage.js";
 import { beginCall } from "./begin-call.js";
 import type { Call } from "./call.js";
+import type { MessageCarrier } from "./carrier.js";
 import type { Clock } from "./clock.js";
 import type { ClockV1 } from "./clock-v1.js";
+import type { Edge } from "./edge.js";
 import { newSpanId, nonceOf } from "./ids.js";
+import { callerGone, Lifetime } from "./lifetime.js";
 import type {
 	StrandEndEvent,
 	StrandEvent,
 	StrandKind,
 	StrandOutcome,
 } from "./observer.js";
+import { runToEnd } from "./run-to-end.js";
+import { sendMessage } from "./send-message.js";
 import type { OpenedFork } from "./strand.js";
 import { Strand } from "./strand.js";
 import type { Towline } from "./towline.js";
@@ -20,11 +26,16 @@ export interface Trace {
 	readonly flags: number;
 	/** The tracestate members of others. */
 	readonly members: readonly string[];
-	/** The trace that the caller came with, where it was not continued. */
-	readonly link: TraceContext | undefined;
+	/** The traces that callers came with and that were not continued. */
+	readonly links: readonly TraceContext[];
 	/** The per-service vector, in a request that came with v1 or goes on with it. */
 	vector: ClockV1 | undefined;
+	/** What few requests have. */
+	edge: Edge | undefined;
 }
+
+/** No links, as most traces have them. */
+export const NO_LINKS: readonly TraceContext[] = [];
 
 /** A forked context, and the fork to join. */
 export interface ForkedContext {
@@ -48,6 +59,8 @@ export interface ForkedContext {
 export class Context {
 	/** The work after the answer, once there is any. */
 	private after: Context | undefined;
+	/** How long it has, once that was asked for or is known. */
+	private lifetime: Lifetime | undefined;
 
 	/** @internal */
 	constructor(
@@ -61,6 +74,8 @@ export class Context {
 		readonly parentId: string | undefined,
 		/** Its strand, for messages inside the trace: `context.strand.receive(clock)`. */
 		readonly strand: Strand,
+		/** The context that waits for it, in the same request. */
+		private readonly waiting?: Context,
 	) {
 		towline.counters.onStrandStart();
 		if (towline.isObserved) {
@@ -86,7 +101,53 @@ export class Context {
 
 	/** The trace that the caller came with, where it was not trusted to be continued. */
 	get link(): TraceContext | undefined {
-		return this.trace.link;
+		return this.trace.links[0];
+	}
+
+	/** The traces of the messages that are handled together; see `Towline.receiveBatch`. */
+	get links(): readonly TraceContext[] {
+		return this.trace.links;
+	}
+
+	/** The members of `baggage` as they came; undefined where there are none. */
+	get baggage(): string | undefined {
+		return this.trace.edge?.baggage;
+	}
+
+	/** The value of the first member of `baggage` with this key, percent-decoded. */
+	baggageValue(key: string): string | undefined {
+		for (const [name, value] of baggageMembers(this.baggage ?? "")) {
+			if (name === key) return value;
+		}
+		return undefined;
+	}
+
+	/**
+	 * Aborts when the caller has gone before the answer was complete, or the
+	 * deadline is over. For work that nobody waits for any longer.
+	 *
+	 * @example
+	 * const rows = await query(sql, { signal: context.signal });
+	 */
+	get signal(): AbortSignal {
+		return this.lifetimeNow().signal;
+	}
+
+	/**
+	 * Milliseconds until whoever waits gives up, at least 0; undefined where there
+	 * is no deadline, and after the answer.
+	 */
+	remaining(): number | undefined {
+		if (this.strand.ended) return undefined;
+		const deadline = this.deadline;
+		if (deadline === undefined) return undefined;
+		return Math.max(0, deadline - performance.now());
+	}
+
+	/** Brings the deadline forward; never puts it off. */
+	withTimeout(milliseconds: number): this {
+		this.lifetimeNow().lower(milliseconds);
+		return this;
 	}
 
 	/** A local event: ticks, and gives its stamp. Never fails. */
@@ -104,9 +165,35 @@ export class Context {
 	 * headers to send. For clients that have no middleware yet.
 	 *
 	 * @param host a name or an address, with or without a port.
+	 * @param resendCount how many attempts went before it for the same request.
 	 */
-	call(host: string): Call {
-		return beginCall(this.towline, this, host);
+	call(host: string, resendCount = 0): Call {
+		return beginCall(this.towline, this, host, { resendCount });
+	}
+
+	/**
+	 * Puts this context into a message, in place of what was there: `traceparent`,
+	 * `tracestate`, and the clock of a detached fork. Gives the id of the
+	 * producer's span, which the receiver has as its parent.
+	 *
+	 * @param carrier a plain object, a `Map`, `Headers`, a list of pairs, or
+	 *   whatever has `get` and `set`.
+	 *
+	 * @example
+	 * const headers: Record<string, string> = {};
+	 * context.sendMessage(headers);
+	 * await producer.send({ topic, messages: [{ value, headers }] });
+	 */
+	sendMessage(carrier: MessageCarrier): string {
+		return sendMessage(this, carrier);
+	}
+
+	/**
+	 * Runs `work` with this context current, and ends its strand with it: for
+	 * contexts that `receiveMessage` and `receiveBatch` gave.
+	 */
+	handle<T>(work: () => T): T {
+		return runToEnd(this, work);
 	}
 
 	/** @internal The context that acts: this one, or the work after its answer. */
@@ -139,7 +226,10 @@ export class Context {
 
 	/** @internal Tells that the strand has ended. Once, by whoever started it. */
 	tellEnd(outcome: StrandOutcome): void {
-		this.towline.counters.onStrandEnd();
+		const { kind, lifetime } = this;
+		this.towline.counters.countStrandEnd(kind, outcome);
+		if (outcome === "cancelled") this.lifetimeNow().abort(callerGone());
+		else if (lifetime !== undefined) lifetime.close();
 		if (!this.towline.isObserved) return;
 		const event: StrandEndEvent = { ...this.describe(), outcome };
 		this.towline.tell((observer) => observer.onStrandEnd?.(event));
@@ -155,13 +245,14 @@ export class Context {
 			strand.advance();
 			towline.dropped("send", "over_limits");
 			const first = towline.firstStrand(this.traceId, spanId);
-			return { context: this.internal(spanId, first), fork: undefined };
+			const context = this.internal(spanId, first, detached);
+			return { context, fork: undefined };
 		}
 		const fork = strand.openFork(detached);
 		const nonce = nonceOf(spanId);
 		const labels = towline.labelsOf(nonce);
 		const child = strand.child(fork, labels, nonce, detached);
-		return { context: this.internal(spanId, child), fork };
+		return { context: this.internal(spanId, child, detached), fork };
 	}
 
 	/** @internal The per-service vector, where the request came with one or goes on with it. */
@@ -178,6 +269,15 @@ export class Context {
 		return this.trace.members;
 	}
 
+	/** @internal What few requests have. */
+	get edge(): Edge | undefined {
+		return this.trace.edge;
+	}
+
+	set edge(edge: Edge | undefined) {
+		this.trace.edge = edge;
+	}
+
 	private receiveQuietly(clock: Clock): void {
 		try {
 			this.strand.receive(clock);
@@ -191,12 +291,34 @@ export class Context {
 		const nonce = nonceOf(spanId);
 		const labels = this.towline.labelsOf(nonce);
 		const { clock } = this.strand;
-		return this.internal(spanId, Strand.after(clock, labels, nonce, false));
+		const strand = Strand.after(clock, labels, nonce, false);
+		return this.internal(spanId, strand, true);
 	}
 
-	private internal(spanId: string, strand: Strand): Context {
-		const { towline, trace } = this;
-		return new Context(towline, "internal", trace, spanId, this.spanId, strand);
+	private internal(spanId: string, strand: Strand, detached: boolean): Context {
+		const { towline, trace, spanId: parentId } = this;
+		const waiting = detached ? undefined : this;
+		return new Context(
+			towline,
+			"internal",
+			trace,
+			spanId,
+			parentId,
+			strand,
+			waiting,
+		);
+	}
+
+	/** By `performance.now()`; nothing is made for it. */
+	private get deadline(): number | undefined {
+		return this.lifetime === undefined
+			? this.waiting?.deadline
+			: this.lifetime.deadline;
+	}
+
+	private lifetimeNow(): Lifetime {
+		this.lifetime ??= new Lifetime(this.waiting?.lifetimeNow());
+		return this.lifetime;
 	}
 
 	private describe(): StrandEvent {

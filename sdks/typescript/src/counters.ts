@@ -1,11 +1,30 @@
-import type { DropReasons, DropWhat, Observer } from "./observer.js";
+import type {
+	CallEndEvent,
+	CallEvent,
+	CallOutcome,
+	DropReasons,
+	DropWhat,
+	Observer,
+	StrandEndEvent,
+	StrandKind,
+	StrandOutcome,
+} from "./observer.js";
+import { type Summary, summaryOf } from "./summary.js";
 
-/** A counter's name: an event, or `what/reason` of a drop. */
+/**
+ * A counter's name: an event, an entry of the summary that no event has, or
+ * `what/reason` of a drop.
+ */
 export type CounterName =
 	| "strand_start"
 	| "strand_end"
 	| "call_sent"
 	| "call_answered"
+	| "received"
+	| "continued"
+	| "cancelled"
+	| "sent"
+	| "joined"
 	| { [What in DropWhat]: `${What}/${DropReasons[What]}` }[DropWhat];
 
 /**
@@ -22,6 +41,11 @@ export class Counters implements Observer {
 	private strandEnd = 0;
 	private callSent = 0;
 	private callAnswered = 0;
+	private received = 0;
+	private continued = 0;
+	private cancelled = 0;
+	private sent = 0;
+	private joined = 0;
 	private readonly drops = new Map<string, number>();
 
 	/** How often it happened, from 0. */
@@ -35,6 +59,12 @@ export class Counters implements Observer {
 				return this.callSent;
 			case "call_answered":
 				return this.callAnswered;
+			case "received":
+			case "continued":
+			case "cancelled":
+			case "sent":
+			case "joined":
+				return this[name];
 			default:
 				return this.drops.get(name) ?? 0;
 		}
@@ -50,20 +80,49 @@ export class Counters implements Observer {
 		return Object.assign(counts, Object.fromEntries(this.drops));
 	}
 
+	/** What they come to: `counters.summary().restarted.absent`. */
+	summary(): Summary {
+		return summaryOf(this);
+	}
+
+	/** @internal A request or a message was read. */
+	onReceived(isContinued: boolean): void {
+		this.received++;
+		if (isContinued) this.continued++;
+	}
+
 	onStrandStart(): void {
 		this.strandStart++;
 	}
 
-	onStrandEnd(): void {
+	onStrandEnd({ kind, outcome }: StrandEndEvent): void {
+		this.countStrandEnd(kind, outcome);
+	}
+
+	onCallSent({ clock }: CallEvent): void {
+		this.countCallSent(clock !== undefined);
+	}
+
+	onCallAnswered({ outcome }: CallEndEvent): void {
+		this.countCallAnswered(outcome);
+	}
+
+	/** @internal The same without an event. */
+	countStrandEnd(kind: StrandKind, outcome: StrandOutcome): void {
 		this.strandEnd++;
+		if (outcome === "cancelled" && kind === "server") this.cancelled++;
 	}
 
-	onCallSent(): void {
+	/** @internal The same without an event. */
+	countCallSent(hasClock: boolean): void {
 		this.callSent++;
+		if (hasClock) this.sent++;
 	}
 
-	onCallAnswered(): void {
+	/** @internal The same without an event. */
+	countCallAnswered(outcome: CallOutcome): void {
 		this.callAnswered++;
+		if (outcome === "ok") this.joined++;
 	}
 
 	onDropped<What extends DropWhat>(
@@ -80,4 +139,9 @@ const EVENTS = [
 	"strand_end",
 	"call_sent",
 	"call_answered",
+	"received",
+	"continued",
+	"cancelled",
+	"sent",
+	"joined",
 ] as const;

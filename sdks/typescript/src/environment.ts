@@ -15,7 +15,7 @@ export class EnvironmentReader {
 	/** The first of these variables that is not empty. */
 	text(...names: string[]): string | undefined {
 		for (const name of names) {
-			const value = this.environment[name];
+			const value = this.environment[name]?.trim();
 			if (value) return value;
 		}
 		return undefined;
@@ -26,11 +26,15 @@ export class EnvironmentReader {
 		return this.resource.get(key) || undefined;
 	}
 
-	/** `true` or `false`, in any case. */
+	/** `true` in any case; anything else is `false`. */
 	boolean(name: string): boolean | undefined {
-		return this.oneOf(name, ["true", "false"]) === undefined
-			? undefined
-			: this.text(name)?.toLowerCase() === "true";
+		const value = this.text(name);
+		if (value === undefined) return undefined;
+		const word = value.toLowerCase();
+		if (word !== "true" && word !== "false") {
+			this.warn(`${name} is false: ${JSON.stringify(value)} is not understood`);
+		}
+		return word === "true";
 	}
 
 	/** One of these words, in any case. */
@@ -63,7 +67,7 @@ export class EnvironmentReader {
 		this.warn(`${name} is ignored: ${JSON.stringify(value)} is not understood`);
 	}
 
-	/** `key=value` pairs, comma-separated, percent-encoded. */
+	/** `key=value` pairs, comma-separated, percent-encoded; one that is broken discards all. */
 	private readResource(): ReadonlyMap<string, string> {
 		const name = "OTEL_RESOURCE_ATTRIBUTES";
 		const resource = new Map<string, string>();
@@ -76,6 +80,7 @@ export class EnvironmentReader {
 				resource.set(decodeURIComponent(pair.slice(0, equals).trim()), value);
 			} catch {
 				this.ignored(name, pair);
+				return new Map();
 			}
 		}
 		return resource;

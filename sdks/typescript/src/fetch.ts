@@ -8,6 +8,7 @@ import {
 	nextLeg,
 	type Replay,
 } from "./fetch-redirect.js";
+import { TIMER_MS_MAX, timeoutError } from "./lifetime.js";
 import { hostOfUrl } from "./origin.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
 
@@ -73,8 +74,13 @@ class TracedFetch {
 		let input = request ?? leg.url;
 		let changes: RequestInit = follows ? MANUAL : {};
 		for (let count = 0; ; count++) {
-			const call = this.towline.begin(hostOfUrl(leg.url), { withoutClock });
-			const headers = replaceHeaders(leg.headers, call.headers);
+			if (!this.towline.hasTime()) throw timeoutError("no time is left");
+			const options = { withoutClock, resendCount: count };
+			const call = this.towline.begin(hostOfUrl(leg.url), options);
+			const headers = replaceHeaders(leg.headers, call);
+			if (call.left !== undefined) {
+				changes = { ...changes, signal: limited(init, request, call.left) };
+			}
 			call.handOver();
 			let response: Response;
 			try {
@@ -84,7 +90,8 @@ class TracedFetch {
 				call.failed(signal?.aborted ? "cancelled" : "error");
 				throw error;
 			}
-			call.answered(clocksOf(response, call), response.status);
+			const hops = call.isProbed ? response.headers.get("towline-hops") : null;
+			call.answered(clocksOf(response, call), response.status, hops);
 			call.bodyEnded(); // the body is the caller's to read
 			if (count > 0) {
 				Object.defineProperty(response, "redirected", { value: true });
@@ -104,6 +111,17 @@ class TracedFetch {
 }
 
 const MANUAL: RequestInit = { redirect: "manual" };
+
+/** Aborts as the caller asks, or when the time is over. */
+function limited(
+	init: RequestInit | undefined,
+	request: Request | undefined,
+	left: number,
+): AbortSignal {
+	const timeout = AbortSignal.timeout(Math.min(left, TIMER_MS_MAX));
+	const signal = init?.signal ?? request?.signal;
+	return signal ? AbortSignal.any([signal, timeout]) : timeout;
+}
 
 /** The clocks on an answer; `Headers` joins several fields into one value. */
 function clocksOf(

@@ -1,6 +1,6 @@
 import type { Context, ForkedContext } from "./context.js";
-import { current, withContext } from "./current.js";
-import type { StrandOutcome } from "./observer.js";
+import { current } from "./current.js";
+import { runToEnd } from "./run-to-end.js";
 
 /**
  * Runs `work` as an attached child strand, in a context of its own that is
@@ -24,7 +24,7 @@ export function fork<T>(work: () => T | PromiseLike<T>): Promise<T> {
 	if (parent === undefined) return new Promise((resolve) => resolve(work()));
 	const forked = parent.forkChild(false);
 	const result = new Promise<T>((resolve) =>
-		resolve(run(forked.context, work)),
+		resolve(runToEnd(forked.context, work)),
 	);
 	return new ForkedResult(result, parent, forked);
 }
@@ -39,46 +39,7 @@ export function fork<T>(work: () => T | PromiseLike<T>): Promise<T> {
 export function detach<T>(work: () => T): T {
 	const parent = current()?.live();
 	if (parent === undefined) return work();
-	return run(parent.forkChild(true).context, work);
-}
-
-/** Runs `work` in a forked context, and ends its strand with it. */
-function run<T>(context: Context, work: () => T): T {
-	const end = (outcome: StrandOutcome) => {
-		context.end();
-		context.tellEnd(outcome);
-	};
-	let result: T;
-	try {
-		result = withContext(context, work);
-	} catch (error) {
-		end("error");
-		throw error;
-	}
-	if (!isPromiseLike(result)) {
-		end("ok");
-		return result;
-	}
-	const settled = result.then(
-		(value) => {
-			end("ok");
-			return value;
-		},
-		(error: unknown) => {
-			end("error");
-			throw error;
-		},
-	);
-	return settled as T;
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-	return (
-		typeof value === "object" &&
-		value !== null &&
-		"then" in value &&
-		typeof value.then === "function"
-	);
+	return runToEnd(parent.forkChild(true).context, work);
 }
 
 /**

@@ -16,6 +16,8 @@ export interface HostRules {
 	readonly blocks: readonly Block[];
 	/** Names of one label. */
 	readonly singleLabels: boolean;
+	/** The entries that were understood, as they are told. */
+	readonly entries: readonly string[];
 }
 
 /**
@@ -28,6 +30,7 @@ export function readHostRules(
 ): HostRules {
 	const suffixes: string[] = [];
 	const blocks: Block[] = [];
+	const understood: string[] = [];
 	let all = false;
 	for (const entry of entries.map((e) => e.trim()).filter((e) => e !== "")) {
 		const block = parseBlock(entry);
@@ -35,10 +38,17 @@ export function readHostRules(
 		if (entry === "*") all = true;
 		else if (block !== undefined) blocks.push(block);
 		else if (name !== undefined && isName(name)) suffixes.push(name);
-		else warn(entry);
+		else {
+			warn(entry);
+			continue;
+		}
+		understood.push(entry);
 	}
-	return { all, suffixes, blocks, singleLabels: false };
+	return { all, suffixes, blocks, singleLabels: false, entries: understood };
 }
+
+/** Any host, also one that cannot be read. */
+export const ALL_HOSTS: HostRules = readHostRules(["*"], () => {});
 
 /** What clocks are sent to, whatever else is listed: hosts that are not public. */
 export const PRIVATE_HOSTS: HostRules = {
@@ -52,6 +62,7 @@ export const PRIVATE_HOSTS: HostRules = {
 		() => {},
 	),
 	singleLabels: true,
+	entries: ["local"],
 };
 
 /** Does one of the lists name `host`? Its case, a trailing dot and a port do not matter. */

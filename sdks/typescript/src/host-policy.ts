@@ -1,11 +1,13 @@
 import type { Config } from "./config.js";
-import { isListed } from "./host-list.js";
+import { isListed, PRIVATE_HOSTS } from "./host-list.js";
 
 /** What may be sent to a host. */
 export interface HostDecision {
 	readonly traceparent: boolean;
 	/** Only ever true where `traceparent` is: a clock alone is refused. */
 	readonly clock: boolean;
+	/** The host is not public: what goes to it needs no listing. */
+	readonly isPrivate: boolean;
 }
 
 /** Hosts whose decision is remembered, and those whose withheld clock was told. */
@@ -27,6 +29,7 @@ export class HostPolicy {
 			decision = {
 				traceparent,
 				clock: traceparent && isListed(host, propagateTo),
+				isPrivate: isListed(host, [PRIVATE_HOSTS]),
 			};
 			if (this.decided.size >= HOSTS_MAX) this.decided.clear();
 			this.decided.set(host, decision);

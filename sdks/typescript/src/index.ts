@@ -3,7 +3,13 @@
  *
  * @packageDocumentation
  */
-export type { Call, CallHeaders } from "./call.js";
+export type { Call } from "./call.js";
+export type { CallHeaders } from "./call-headers.js";
+export type {
+	CarrierValue,
+	HeaderCarrier,
+	MessageCarrier,
+} from "./carrier.js";
 export { Clock } from "./clock.js";
 export { ClockError, type ClockReason } from "./clock-error.js";
 export type { Hop } from "./clock-tree.js";
@@ -17,6 +23,7 @@ export type {
 	TrustMode,
 } from "./config.js";
 export type { Context } from "./context.js";
+export { type CorsHeaders, corsHeaders } from "./cors.js";
 export { type CounterName, Counters } from "./counters.js";
 export { bind, current, withContext } from "./current.js";
 export { wrapFetch } from "./fetch.js";
@@ -38,7 +45,10 @@ export type {
 	StrandOutcome,
 } from "./observer.js";
 export { Order } from "./order.js";
+export type { PropagatorName } from "./propagators.js";
+export { STATUS_PATH, statusHandler } from "./status.js";
 export { Strand, type StrandStart } from "./strand.js";
+export type { Reasons, Summary } from "./summary.js";
 export { Towline, type TowlineArgument } from "./towline.js";
 export { TraceContext } from "./trace-context.js";
 export type { TraceparentReason } from "./traceparent.js";

@@ -6,8 +6,11 @@ export interface Stamp {
 	toJSON(): string;
 }
 
-/** What a strand does: it handles a request, does work inside, or makes a call that has no context. */
-export type StrandKind = "server" | "internal" | "client";
+/**
+ * What a strand does: it handles a request or messages, does work inside, or
+ * makes a call that has no context.
+ */
+export type StrandKind = "server" | "consumer" | "internal" | "client";
 
 /** A strand started. */
 export interface StrandEvent {
@@ -35,7 +38,7 @@ export interface StrandEndEvent extends StrandEvent {
 	readonly outcome: StrandOutcome;
 }
 
-/** One attempt of a call left. */
+/** One attempt of a call, or a message, left. */
 export interface CallEvent {
 	readonly traceId: string;
 	/** The client span, made for this attempt. */
@@ -43,9 +46,15 @@ export interface CallEvent {
 	/** The caller's own span. */
 	readonly parentId: string;
 	readonly flags: number;
-	readonly kind: "client";
-	/** As it was called, with the port where it has one. */
+	/** `producer`: a message, which nobody answers. */
+	readonly kind: "client" | "producer";
+	/** As it was called, with the port where it has one; empty for a message. */
 	readonly host: string;
+	/**
+	 * How many attempts went before it for the same request
+	 * (`http.request.resend_count`); 0 also where the client does not know.
+	 */
+	readonly resendCount: number;
 	/** What was sent; undefined where no clock was. After the call: the caller's. */
 	readonly clock: Stamp | undefined;
 }
@@ -65,7 +74,13 @@ export interface CallEndEvent extends CallEvent {
 
 /** What was refused, withheld or cut, and why; also the keys of the counters. */
 export interface DropReasons {
-	traceparent: "absent" | "duplicate" | "malformed" | "zero_id" | "untrusted";
+	traceparent:
+		| "absent"
+		| "duplicate"
+		| "malformed"
+		| "zero_id"
+		| "b3_malformed"
+		| "untrusted";
 	tracestate: "malformed" | "too_many_members" | "untrusted" | "too_long";
 	/** A clock that came on a request. */
 	clock:
@@ -91,6 +106,9 @@ export interface DropReasons {
 		| "other_strand";
 	send: "withheld" | "cut" | "too_long" | "over_limits";
 	context: "none" | "shared_strand";
+	baggage: "too_long" | "too_many_members" | "malformed" | "withheld";
+	/** The time that a caller gives; `expired`: none was left for a call. */
+	timeout: "malformed" | "expired";
 }
 
 /** The parts that something can be dropped from. */

@@ -5,7 +5,7 @@ import { AnswerHead } from "./answer-head.js";
 import type { Context } from "./context.js";
 import { current, withContext } from "./current.js";
 import { Served } from "./served.js";
-import { incomingHeaders, peerOf } from "./server-headers.js";
+import { peerOf, RequestHeaders } from "./server-headers.js";
 import type { Towline } from "./towline.js";
 
 /** Marks a request that is served: whichever copy of this package comes next steps aside. */
@@ -35,7 +35,7 @@ export function serve<T>(
 		return handler();
 	}
 	req[SERVED] = true;
-	const headers = incomingHeaders(req);
+	const headers = new RequestHeaders(req.rawHeaders);
 	const accepted = accept(towline, headers, () => peerOf(req));
 	const served = new Served(accepted, headers.readsTrailers);
 	const { context } = served;

@@ -30,7 +30,11 @@ export class Served {
 
 	/** There may be something to put on the head of the response. */
 	get hasFields(): boolean {
-		return this.isAnswered || this.context.towline.config.traceResponse;
+		return (
+			this.isAnswered ||
+			this.context.towline.config.traceResponse ||
+			this.context.edge?.probing !== undefined
+		);
 	}
 
 	/**
@@ -47,7 +51,18 @@ export class Served {
 			fields.push(["traceresponse", value]);
 			fields.push(["server-timing", `trace;desc=${value}`]);
 		}
+		const hops = isShared ? undefined : this.hops();
+		if (hops !== undefined) fields.push(["towline-hops", hops]);
 		return fields;
+	}
+
+	/** What was seen of the request, where whoever sent it asked for that. */
+	private hops(): string | undefined {
+		const { edge, traceId, spanId, flags, towline } = this.context;
+		if (edge?.probing === undefined) return undefined;
+		const { serviceName: service, instance } = towline.config;
+		const owner = { service, instance, traceId, spanId, flags };
+		return edge.probing.record(owner);
 	}
 
 	/** The strand's clock, as a field; none where the caller gets none. */

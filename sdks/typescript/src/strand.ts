@@ -327,6 +327,12 @@ export class Strand {
 		return { tick, above, forks, ...sent };
 	}
 
+	/** @internal A fork that was not sent after all: its tick is a plain event. */
+	withdraw(tick: number): void {
+		this.change();
+		this.setFork(tick, undefined);
+	}
+
 	/**
 	 * The same where nothing else is in flight, as a rule: written once, where
 	 * the text without the fork and that with it took 1 µs more.

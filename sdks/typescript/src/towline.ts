@@ -1,5 +1,6 @@
 import { beginCall, type CallOptions } from "./begin-call.js";
 import type { Call } from "./call.js";
+import type { MessageCarrier } from "./carrier.js";
 import { ClockV1, componentV1 } from "./clock-v1.js";
 import {
 	type Config,
@@ -8,7 +9,7 @@ import {
 	type TowlineOptions,
 	type Trust,
 } from "./config.js";
-import { Context } from "./context.js";
+import { Context, NO_LINKS, type Trace } from "./context.js";
 import { Counters } from "./counters.js";
 import { current } from "./current.js";
 import { type HostDecision, HostPolicy } from "./host-policy.js";
@@ -19,9 +20,9 @@ import type {
 	Observer,
 	StrandKind,
 } from "./observer.js";
+import { receiveBatch, receiveMessage } from "./receive-message.js";
 import { shared } from "./shared.js";
 import { Strand } from "./strand.js";
-import type { TraceContext } from "./trace-context.js";
 import { writeLabels } from "./write-clock.js";
 
 const RANDOM = 2;
@@ -45,6 +46,7 @@ export class Towline {
 	/** What happened so far. */
 	readonly counters = new Counters();
 	private readonly hosts: HostPolicy;
+	private readonly madeAt = performance.now();
 	private readonly labels: string;
 
 	/** Logs one line: what it reads and sends, and as whom. */
@@ -63,12 +65,49 @@ export class Towline {
 	}
 
 	/**
+	 * Reads what a message came with, by all rules of a request, and gives a
+	 * context for its handling. Nothing is answered.
+	 *
+	 * @example
+	 * await towline.receiveMessage(message.headers).handle(() => ship(message.value));
+	 */
+	receiveMessage(carrier: MessageCarrier | null | undefined): Context {
+		return receiveMessage(this, carrier);
+	}
+
+	/**
+	 * One context for the handling of several messages at once: it begins a new
+	 * trace, and has a link to each. One without a valid `traceparent` is counted,
+	 * and not linked.
+	 */
+	receiveBatch(carriers: Iterable<MessageCarrier | null | undefined>): Context {
+		return receiveBatch(this, carriers);
+	}
+
+	/** @internal Whole milliseconds since it was made. */
+	get uptimeMs(): number {
+		return Math.floor(performance.now() - this.madeAt);
+	}
+
+	/**
 	 * Begins one attempt of a call to `host` from the current context; where
 	 * there is none, a new trace begins with the call, and `context/none` is
 	 * counted.
 	 */
 	call(host: string): Call {
 		return this.begin(host, {});
+	}
+
+	/**
+	 * @internal Is there time for a call? Counted where there is none: the client
+	 * then fails as it does after a timeout.
+	 */
+	hasTime(): boolean {
+		if (!this.config.deadlines) return true;
+		const left = current()?.remaining();
+		if (left === undefined || left >= 1) return true;
+		this.dropped("timeout", "expired");
+		return false;
 	}
 
 	/** @internal The same, with what is special about the call. */
@@ -81,11 +120,16 @@ export class Towline {
 	}
 
 	/** @internal A context of a new trace, with a first strand. */
-	newTrace(kind: StrandKind, link?: TraceContext): Context {
+	newTrace(
+		kind: StrandKind,
+		links = NO_LINKS,
+		sampled = this.config.sampled,
+	): Context {
 		const traceId = newTraceId();
 		const spanId = newSpanId();
-		const flags = RANDOM | (this.config.sampled ? SAMPLED : 0);
-		const trace = { traceId, flags, members: [], link, vector: undefined };
+		const flags = RANDOM | (sampled ? SAMPLED : 0);
+		const none = { vector: undefined, edge: undefined };
+		const trace: Trace = { traceId, flags, members: [], links, ...none };
 		const strand = this.firstStrand(traceId, spanId);
 		return new Context(this, kind, trace, spanId, undefined, strand);
 	}
@@ -141,6 +185,12 @@ export class Towline {
 		return clock === "auto" ? came : undefined;
 	}
 
+	/** @internal Is B3 read, and written? */
+	get writesB3(): boolean {
+		const { b3, b3multi } = this.config.propagators;
+		return b3 || b3multi;
+	}
+
 	/** @internal */
 	get componentV1(): string {
 		return componentV1(this.config.serviceName, this.config.instance);
@@ -170,12 +220,24 @@ export class Towline {
 		}
 	}
 
+	/** The formats that are read and sent beside Trace Context. */
+	private beside(): string {
+		const { baggage, b3, b3multi } = this.config.propagators;
+		let names = "";
+		if (baggage) names += ", baggage";
+		if (b3) names += ", b3";
+		if (b3multi) names += ", b3multi";
+		if (this.config.deadlines) names += ", towline-timeout";
+		return names;
+	}
+
 	private describe(): string {
 		const { disabled, clock, tracestate, serviceName, instance } = this.config;
 		if (disabled) return "towline: disabled, nothing is read or sent";
 		const sent = clock === "off" ? "" : ", raceway-clock";
+		const beside = this.beside();
 		return (
-			`towline: reads traceparent, tracestate, raceway-clock; sends traceparent, tracestate${sent}; ` +
+			`towline: reads traceparent, tracestate, raceway-clock${beside}; sends traceparent, tracestate${sent}${beside}; ` +
 			`clock ${clock}, tracestate member ${tracestate ? "on" : "off"}, ` +
 			`service ${serviceName}, instance ${instance}`
 		);

@@ -65,6 +65,11 @@ export class TraceContext {
 		return new TraceContext(traceId, parentId, flags, members, own, dropped);
 	}
 
+	/** @internal Of ids that came in another format. */
+	static ofIds(traceId: string, parentId: string, flags: number): TraceContext {
+		return new TraceContext(traceId, parentId, flags, [], undefined, undefined);
+	}
+
 	/**
 	 * The `tracestate` to send, our member first if it fits; undefined where
 	 * there is nothing to send.

@@ -39,6 +39,17 @@ export interface Handler {
 	onRequestSent?(...args: unknown[]): void;
 }
 
+/** Is a handler told by the methods of version 6? Those of 7 cost more where it has both. */
+export function isLegacy(handler: Handler): boolean {
+	return Boolean(handler.onHeaders) || !handler.onRequestStart;
+}
+
+/** The request will not be made, or is over. */
+export function fail(handler: Handler, error: Error): void {
+	if (isLegacy(handler)) handler.onError?.(error);
+	else handler.onResponseError?.(null, error);
+}
+
 /**
  * `handler`, with `call` told how its attempt goes.
  *
@@ -47,7 +58,7 @@ export interface Handler {
  * of each answer are parsed, written and wrapped again, for 5 µs.
  */
 export function observed(handler: Handler, call: Call): Handler {
-	return handler.onHeaders || !handler.onRequestStart
+	return isLegacy(handler)
 		? new ObservedLegacy(handler, call)
 		: new Observed(handler, call);
 }
@@ -68,7 +79,7 @@ class Observed implements Handler {
 		headers: Parsed,
 		socket: unknown,
 	): void {
-		answered(this.call, status, headers[CLOCK]);
+		answered(this.call, status, headers[CLOCK], headers[HOPS]);
 		this.call.bodyEnded();
 		this.to.onRequestUpgrade?.(controller, status, headers, socket);
 	}
@@ -79,7 +90,7 @@ class Observed implements Handler {
 		headers: Parsed,
 		message?: string,
 	): void {
-		answered(this.call, status, headers[CLOCK]);
+		answered(this.call, status, headers[CLOCK], headers[HOPS]);
 		this.to.onResponseStart?.(controller, status, headers, message);
 	}
 
@@ -109,7 +120,8 @@ class ObservedLegacy implements Handler {
 	}
 
 	onUpgrade(status: number, headers: Raw, socket: unknown): void {
-		answered(this.call, status, rawClocks(headers));
+		const hops = this.call.isProbed ? rawFields(headers, HOPS) : undefined;
+		answered(this.call, status, rawFields(headers, CLOCK), hops);
 		this.call.bodyEnded();
 		this.to.onUpgrade?.(status, headers, socket);
 	}
@@ -124,7 +136,8 @@ class ObservedLegacy implements Handler {
 		resume?: unknown,
 		message?: unknown,
 	): boolean {
-		answered(this.call, status, rawClocks(headers));
+		const hops = this.call.isProbed ? rawFields(headers, HOPS) : undefined;
+		answered(this.call, status, rawFields(headers, CLOCK), hops);
 		return this.to.onHeaders?.(status, headers, resume, message) ?? true;
 	}
 
@@ -133,7 +146,7 @@ class ObservedLegacy implements Handler {
 	}
 
 	onComplete(trailers: Raw): void {
-		this.call.bodyEnded(rawClocks(trailers));
+		this.call.bodyEnded(rawFields(trailers, CLOCK));
 		this.to.onComplete?.(trailers);
 	}
 
@@ -152,28 +165,34 @@ class ObservedLegacy implements Handler {
 }
 
 const CLOCK = "raceway-clock";
+const HOPS = "towline-hops";
 
 /** A head below 200 is not yet the answer, save that of an upgrade. */
 function answered(
 	call: Call,
 	status: number,
 	clocks: string | readonly string[] | undefined,
+	hops: string | readonly string[] | undefined,
 ): void {
-	if (status >= 200 || status === 101) call.answered(clocks, status);
+	if (status < 200 && status !== 101) return;
+	call.answered(clocks, status, typeof hops === "string" ? hops : undefined);
 }
 
-/** The values of all fields of the clock in names and values in turn. */
-function rawClocks(headers: Raw): string | readonly string[] | undefined {
-	let clocks: string | string[] | undefined;
-	if (headers === null) return clocks;
+/** The values of all fields of a name in names and values in turn. */
+function rawFields(
+	headers: Raw,
+	sought: string,
+): string | readonly string[] | undefined {
+	let values: string | string[] | undefined;
+	if (headers === null) return values;
 	for (let i = 0; i + 1 < headers.length; i += 2) {
 		const name = headers[i];
-		if (name?.length !== CLOCK.length) continue;
-		if (name.toString().toLowerCase() !== CLOCK) continue;
+		if (name?.length !== sought.length) continue;
+		if (name.toString().toLowerCase() !== sought) continue;
 		const value = String(headers[i + 1]);
-		clocks = clocks === undefined ? value : [value].concat(clocks);
+		values = values === undefined ? value : [value].concat(values);
 	}
-	return clocks;
+	return values;
 }
 
 /** Was it given up, or did it fail? */

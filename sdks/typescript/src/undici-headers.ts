@@ -1,4 +1,5 @@
-import { type CallHeaders, HEADER_NAMES } from "./call.js";
+import type { Call } from "./call.js";
+import { fieldRule } from "./call-headers.js";
 
 type Value = string | string[] | number | undefined;
 
@@ -22,30 +23,32 @@ export function traceparentIn(headers: UndiciHeaders): string | undefined {
 }
 
 /**
- * `headers` with `ours` in the place of any that the caller set by hand; a list
+ * `headers` with those of `call` in the place of any that the caller set by hand; a list
  * stays one. Where there is a clock, trailers are asked for, since the callee's
  * end may come behind the body.
  */
 export function replaceFields(
 	headers: UndiciHeaders,
-	ours: CallHeaders,
+	call: Call,
 ): UndiciHeaders {
 	return Array.isArray(headers)
-		? replaced(headers, ours, [], pushField)
-		: replaced(headers, ours, {}, setField);
+		? replaced(headers, call, [], pushField)
+		: replaced(headers, call, {}, setField);
 }
 
 function replaced<To>(
 	headers: UndiciHeaders,
-	ours: CallHeaders,
+	call: Call,
 	to: To,
 	add: (to: To, name: string, value: Value) => void,
 ): To {
-	const { traceparent, tracestate, "raceway-clock": clock } = ours;
+	const { traceparent, tracestate, "raceway-clock": clock } = call.headers;
 	let asks = clock !== undefined;
+	let hasBaggage = false;
 	each(headers, (name, value) => {
 		const lower = name.toLowerCase();
-		if (HEADER_NAMES.has(lower)) return;
+		if (!call.keeps(lower)) return;
+		if (lower === "baggage") hasBaggage = true;
 		if (lower === "te" && value !== undefined) asks = false;
 		add(to, name, value);
 	});
@@ -53,6 +56,12 @@ function replaced<To>(
 	if (tracestate !== undefined) add(to, "tracestate", tracestate);
 	if (clock !== undefined) add(to, "raceway-clock", clock);
 	if (asks) add(to, "te", "trailers");
+	if (!call.carriesMore) return to;
+	for (const [name, value] of Object.entries(call.headers)) {
+		const isWritten =
+			fieldRule(name) === "replaced" || (name === "baggage" && hasBaggage);
+		if (!isWritten) add(to, name, value);
+	}
 	return to;
 }
 

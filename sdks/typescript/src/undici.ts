@@ -3,12 +3,13 @@
  *
  * @packageDocumentation
  */
-import { type Dispatcher, interceptors } from "undici";
+import { type Dispatcher, errors, interceptors } from "undici";
 import { isHandedOver } from "./call.js";
 import { current } from "./current.js";
 import { hostOfOrigin } from "./origin.js";
 import { Towline, type TowlineArgument, towlineOf } from "./towline.js";
-import { type Handler, observed } from "./undici-handler.js";
+import { limited } from "./undici-deadline.js";
+import { fail, type Handler, observed } from "./undici-handler.js";
 import {
 	replaceFields,
 	traceparentIn,
@@ -73,15 +74,37 @@ function send(
 	options: Options,
 	handler: Handler,
 ): boolean {
-	const call = towline.begin(host, {});
-	const headers = replaceFields(options.headers, call.headers);
+	const resendCount = countAttempt(handler);
+	if (!towline.hasTime()) {
+		fail(handler, new errors.HeadersTimeoutError("no time is left"));
+		return true;
+	}
+	const call = towline.begin(host, { resendCount });
+	const headers = replaceFields(options.headers, call);
 	call.handOver();
+	const told = observed(handler, call);
+	const to = call.left === undefined ? told : limited(told, call.left);
 	try {
-		return dispatch({ ...options, headers }, observed(handler, call));
+		return dispatch({ ...options, headers }, to);
 	} catch (error) {
 		call.failed();
 		throw error;
 	}
+}
+
+/** How often handlers that dispatch again have done so. */
+const attempts = new WeakMap<Handler, number>();
+
+/**
+ * How many attempts went before this one for the same request. What retries or
+ * follows redirects keeps what it dispatches by, and hands itself over each
+ * time; a plain handler does not, and is not looked up.
+ */
+function countAttempt(handler: Handler): number {
+	if (!("dispatch" in handler)) return 0;
+	const count = attempts.get(handler) ?? 0;
+	attempts.set(handler, count + 1);
+	return count;
 }
 
 /** Host and port; empty where they are not known. */

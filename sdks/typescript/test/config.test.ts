@@ -106,19 +106,68 @@ test("what is not understood is warned of and ignored", () => {
 			TOWLINE_SAMPLED: "1",
 			TOWLINE_HEADER_BYTES_MAX: "-4",
 			TOWLINE_PROPAGATE_TO: "http://x/y,ok.example,10.0.0.0/40",
-			OTEL_RESOURCE_ATTRIBUTES: "nonsense,service.name=%ZZ,=x,",
+			OTEL_RESOURCE_ATTRIBUTES: "service.name=good,nonsense,=x,",
 		},
 	);
 	const { disabled, clock, tracestate, sampled, limits, serviceName } = config;
 	assert.deepEqual(
 		[disabled, clock, tracestate, sampled, limits.bytes, serviceName],
-		[false, "auto", true, true, 4096, "unknown_service"],
+		[false, "auto", true, false, 4096, "unknown_service"],
 	);
 	assert.ok(isListed("ok.example", config.propagateTo));
-	assert.equal(config.lines.length, 5 + 2 + 3);
+	assert.equal(config.lines.length, 5 + 2 + 1);
 	assert.ok(
 		config.lines.every((line) => line.startsWith("towline: warning: ")),
 	);
+});
+
+test("blanks around a value are dropped; a traceparentTo without any entry is *", () => {
+	const config = decide(
+		{},
+		{ TOWLINE_SERVICE_NAME: "  own ", TOWLINE_TRACEPARENT_TO: " , a b" },
+	);
+	assert.equal(config.serviceName, "own");
+	assert.ok(isListed("anything.example", config.traceparentTo));
+	assert.equal(config.lines.length, 1);
+});
+
+test("propagators are words in any case; what leaves out Trace Context is warned of", () => {
+	const cases: [string | undefined, string[], number][] = [
+		[undefined, ["tracecontext", "baggage"], 0],
+		["", ["tracecontext", "baggage"], 0],
+		["tracecontext, B3,b3", ["tracecontext", "b3"], 0],
+		["tracecontext,b3multi,jaeger", ["tracecontext", "b3multi"], 1],
+		["baggage", ["baggage"], 1],
+		["none", ["none"], 1],
+		["tracecontext,towline", ["tracecontext", "towline"], 0],
+	];
+	for (const [text, names, warnings] of cases) {
+		const { propagators, lines } = decide({}, { OTEL_PROPAGATORS: text });
+		assert.deepEqual(propagators.names, names);
+		assert.equal(propagators.baggage, names.includes("baggage"));
+		assert.equal(lines.length, warnings, text);
+	}
+	const given = decide({ propagators: ["b3"] }, { OTEL_PROPAGATORS: "x" });
+	assert.deepEqual(given.propagators.names, ["b3"]);
+});
+
+test("the settings of the edge are off, and read of the environment", () => {
+	const { deadlines, hashLabels, probe } = decide({});
+	assert.deepEqual(
+		[deadlines, hashLabels, probe.name],
+		[false, false, "loopback"],
+	);
+	const set = decide(
+		{},
+		{
+			TOWLINE_DEADLINES: "true",
+			TOWLINE_HASH_LABELS: "True",
+			TOWLINE_PROBE: " s3cret ",
+		},
+	);
+	assert.deepEqual([set.deadlines, set.hashLabels], [true, true]);
+	assert.deepEqual(set.probe, { name: "token", token: "s3cret" });
+	assert.equal(decide({}, { TOWLINE_PROBE: "OFF" }).probe.name, "off");
 });
 
 test("limits go downwards only, bytes also upwards", () => {
@@ -170,7 +219,7 @@ test("an instance logs one line when it is made; the default one is made once, w
 		log: (line) => lines.push(line),
 	});
 	assert.deepEqual(lines, [
-		"towline: reads traceparent, tracestate, raceway-clock; sends traceparent, tracestate, raceway-clock; " +
+		"towline: reads traceparent, tracestate, raceway-clock, baggage; sends traceparent, tracestate, raceway-clock, baggage; " +
 			"clock v2, tracestate member on, service shop, instance s-1",
 	]);
 	const info = console.info;

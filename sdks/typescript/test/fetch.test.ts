@@ -784,6 +784,10 @@ test("a thousand requests, fifty at once, through two servers: no context is los
 		strand_end: 1000,
 		call_sent: 2000,
 		call_answered: 2000,
+		received: 1000,
+		continued: 1000,
+		sent: 2000,
+		joined: 2000,
 	});
 	assert.equal(current(), undefined);
 });
