@@ -150,73 +150,74 @@ struct Attempts(u32);
 impl Middleware for Propagate {
     async fn handle(
         &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        if Towline::is_under_way(request.headers()) {
+            return next.run(request, extensions).await;
+        }
+        // What is seldom asked for makes the future of other calls no larger.
+        if self.follows {
+            return Box::pin(self.follow(request, extensions, next)).await;
+        }
+        let towline = self.towline();
+        let Ok(left) = towline.time_left() else {
+            return Err(Error::middleware(TimedOut));
+        };
+        let Some(mut call) = begin(&towline, &mut request, extensions) else {
+            return next.run(request, extensions).await;
+        };
+        let result = match left {
+            None => call.under_way(next.run(request, extensions)).await,
+            Some(left) => Box::pin(within(left, &call, request, extensions, next)).await,
+        };
+        match &result {
+            Ok(answer) => {
+                call.answered_by(answer.status().as_u16(), answer.headers());
+                // The body is out of sight from here: what was not said by now cannot be told.
+                call.body_ended();
+                warn_of_leak(&towline, &call, answer.url());
+            }
+            Err(_) => call.failed(),
+        }
+        if !matches!(&result, Ok(answer) if answer.status().is_success()) {
+            let Attempts(before) = extensions.get().copied().unwrap_or_default();
+            extensions.insert(Attempts(before.saturating_add(1)));
+        }
+        result
+    }
+}
+
+impl Propagate {
+    async fn follow(
+        &self,
         request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
         let towline = self.towline();
-        if self.follows && !Towline::is_under_way(request.headers()) {
-            follow(&towline, request, extensions, next).await
-        } else {
-            attempt(&towline, request, extensions, next).await
+        let each = Self::from(&towline);
+        let mut original = Original::of(&request);
+        let mut answer = each.handle(request, extensions, next.clone()).await?;
+        let mut redirect_count = 0;
+        while let Some(request) = original.next(&answer, &towline) {
+            if redirect_count == REDIRECTS_MAX {
+                return Err(Error::middleware(TooManyRedirects));
+            }
+            redirect_count += 1;
+            answer = each.handle(request, extensions, next.clone()).await?;
         }
+        Ok(answer)
     }
 }
 
-async fn follow(
-    towline: &Towline,
-    request: Request,
-    extensions: &mut Extensions,
-    next: Next<'_>,
-) -> Result<Response> {
-    let mut original = Original::of(&request);
-    let mut answer = attempt(towline, request, extensions, next.clone()).await?;
-    let mut redirect_count = 0;
-    while let Some(request) = original.next(&answer, towline) {
-        if redirect_count == REDIRECTS_MAX {
-            return Err(Error::middleware(TooManyRedirects));
-        }
-        redirect_count += 1;
-        answer = attempt(towline, request, extensions, next.clone()).await?;
-    }
-    Ok(answer)
-}
-
-async fn attempt(
-    towline: &Towline,
-    mut request: Request,
-    extensions: &mut Extensions,
-    next: Next<'_>,
-) -> Result<Response> {
-    if Towline::is_under_way(request.headers()) {
-        return next.run(request, extensions).await;
-    }
-    let Ok(left) = towline.time_left() else {
-        return Err(Error::middleware(TimedOut));
-    };
-    let Attempts(resend_count) = extensions.get().copied().unwrap_or_default();
+fn begin(towline: &Towline, request: &mut Request, extensions: &Extensions) -> Option<Call> {
+    let Attempts(before) = extensions.get().copied().unwrap_or_default();
     let host = host_of(request.url());
-    let Some(mut call) = towline.attempt_again(request.headers(), host, resend_count) else {
-        return next.run(request, extensions).await;
-    };
+    let call = towline.attempt_again(request.headers(), host, before)?;
     call.inject(request.headers_mut());
-    let result = match left {
-        None => call.under_way(next.run(request, extensions)).await,
-        Some(left) => within(left, &call, request, extensions, next).await,
-    };
-    match &result {
-        Ok(answer) => {
-            call.answered_by(answer.status().as_u16(), answer.headers());
-            // The body is out of sight from here: what was not said by now cannot be told.
-            call.body_ended();
-            warn_of_leak(towline, &call, answer.url());
-        }
-        Err(_) => call.failed(),
-    }
-    if !matches!(&result, Ok(answer) if answer.status().is_success()) {
-        extensions.insert(Attempts(resend_count.saturating_add(1)));
-    }
-    result
+    Some(call)
 }
 
 /// Host and port. What stands before `@` is nobody's business.
