@@ -1,5 +1,12 @@
 import express, { type ErrorRequestHandler, type Express } from "express";
-import { current, type Towline, towline, wrapFetch } from "towline";
+import {
+	current,
+	STATUS_PATH,
+	statusHandler,
+	type Towline,
+	towline,
+	wrapFetch,
+} from "towline";
 import type { Wire } from "./fault.js";
 import { type Call, processRequest, testRequest } from "./request.js";
 
@@ -40,6 +47,7 @@ export function service(instance: Towline, wire: Wire): Express {
 	};
 
 	const app = express();
+	app.use(STATUS_PATH, statusHandler(instance));
 	app.use(towline(instance));
 	app.use(express.json({ limit: "1mb", type: () => true }));
 

@@ -108,6 +108,29 @@ test("health tells who it is, untraced", async () => {
 	assert.equal(response.headers.get("raceway-clock"), null);
 });
 
+test("the status counts what was asked, and a probe is told what was seen", async () => {
+	const url = await start();
+	const body = { payload: "p", calls: [{ url: `${calleeUrl}/process` }] };
+	const { response } = await post(`${url}/process`, body, {
+		...SENT,
+		"towline-probe": "1",
+	});
+	const record = JSON.parse(response.headers.get("towline-hops") ?? "");
+	assert.equal(record.service, "typescript");
+	assert.equal(record.calls[0].host, new URL(calleeUrl).host);
+	assert.equal(record.calls[0].answer, "joined");
+	const status = await fetch(`${url}/.well-known/towline`);
+	const { service, counters } = (await status.json()) as {
+		service: string;
+		counters: Record<string, unknown>;
+	};
+	assert.equal(service, "typescript");
+	assert.deepEqual(
+		[counters.received, counters.continued, counters.sent, counters.joined],
+		[1, 1, 1, 1],
+	);
+});
+
 test("names can be changed by the settings", async () => {
 	const url = await start("", {
 		OTEL_RESOURCE_ATTRIBUTES: "service.name=other,service.instance.id=o-2",
