@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the checks: all parts, or those that are named. Ends with "N passed, N failed".
 #   ./test.sh [--without rust,typescript,python,go] [PART…]
-# Parts: lint vectors unit packages benches patterns faults load fuzz
+# Parts: lint vectors unit packages benches patterns otel faults load fuzz
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-all=(lint vectors unit packages benches patterns faults load fuzz)
+all=(lint vectors unit packages benches patterns otel faults load fuzz)
 without="," parts=()
 while (($#)); do
   case $1 in
@@ -94,6 +94,8 @@ part_patterns() {
     step $four "pattern: $pattern" "./patterns/$pattern.sh"
   done
 }
+
+part_otel() { step $four "otel: chains with plain services" ./patterns/otel.sh; }
 
 part_faults() { step $four "faults: each is found and named" ./patterns/faults.sh; }
 

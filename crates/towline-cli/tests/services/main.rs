@@ -13,4 +13,5 @@
 mod demo;
 mod faults;
 mod lifecycle;
+mod otel;
 mod shapes;
