@@ -37,6 +37,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Probe(ProbeArgs),
     Doctor(DoctorArgs),
+    Conformance(ConformanceArgs),
     /// Read and compare strand clocks.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -50,6 +51,7 @@ impl Command {
         match self {
             Self::Probe(args) => args.json,
             Self::Doctor(args) => args.json,
+            Self::Conformance(args) => args.json,
             Self::Clock(ClockCommand::Show { json, .. } | ClockCommand::Compare { json, .. }) => {
                 *json
             }
@@ -61,7 +63,7 @@ impl Command {
     }
 }
 
-/// Send one request through a chain of services and check every hop.
+/// Send one request through a chain of services and check every hop
 ///
 /// A place is a URL, host:port, or one of typescript, python, go, rust: where `towline demo` runs it,
 /// else its own port on 127.0.0.1.
@@ -143,7 +145,7 @@ impl ProbeArgs {
     }
 }
 
-/// Ask running services what is off, and look for what breaks traces in lock files.
+/// Ask running services what is off, and look for what breaks traces in lock files
 ///
 /// Running services are asked for what they say at /.well-known/towline: where one is disabled, has
 /// its clock off, has received nothing, calls without context, withholds clocks, loses answers or
@@ -169,6 +171,38 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) state: StateArg,
 }
+
+/// Run the project's own cases against a service, in any language, and judge every rule
+///
+/// The service has to offer `POST /test` (spec/services.md): it is asked to call a server that is
+/// started on a free port of 127.0.0.1, and what arrives there is judged: trace context, clocks, their
+/// answers, fields that are there twice, and what strangers may send. Nothing else is asked of it.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXITS, after_long_help = CONFORMANCE_AFTER, verbatim_doc_comment)]
+pub(crate) struct ConformanceArgs {
+    /// The service: a URL, host:port, or one of typescript, python, go, rust.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// Only rules whose names begin so, such as clock or traceparent/flags; may be given again.
+    #[arg(long = "rule", value_name = "RULE")]
+    pub(crate) rules: Vec<String>,
+    /// How long one case may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) timeout: u64,
+    /// Write one JSON document instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) state: StateArg,
+}
+
+const CONFORMANCE_AFTER: &str = "\
+Examples:
+  towline conformance 127.0.0.1:6003
+  towline conformance go --rule clock --rule answer --json
+
+Exit status: 0 every rule is kept, 1 one is not, 2 wrong usage, 3 no POST /test there, 4 not reached.
+Data goes to standard output, everything else to standard error.";
 
 const DOCTOR_EXITS: &str = "\
 Exit status: 0 nothing worse than a note, 1 warnings or errors, 2 wrong usage, 3 a file is not there,

@@ -2,6 +2,7 @@
 
 mod args;
 mod clock;
+mod conformance;
 mod demo;
 mod doctor;
 mod failure;
@@ -9,6 +10,7 @@ mod http;
 mod out;
 mod probe;
 mod trail;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,7 @@ fn run(args: Args, out: &mut Out) -> Exit {
     match args.command {
         Command::Clock(command) => clock::run(&command, out),
         Command::Probe(args) => runtime()?.block_on(probe::run(&args, out)),
+        Command::Conformance(args) => runtime()?.block_on(conformance::run(&args, out)),
         Command::Doctor(args) => runtime()?.block_on(doctor::run(&args, out)),
         Command::Demo(command) => runtime()?.block_on(async {
             match command {

@@ -23,9 +23,11 @@
 //! The services speak the contract of `spec/services.md`. Any other service that runs Towline is
 //! asked by a [`Trail`]: the hop records of `spec/edge.md` say what each saw. A [`Checkup`] says what
 //! is off with running services, by what they say of themselves.
+//! The [`cases`] of the project judge any service that offers `POST /test`.
 
 mod cause;
 mod check;
+mod conformance;
 mod doctor;
 mod finding;
 mod hop_report;
@@ -44,6 +46,7 @@ mod topology;
 mod trail;
 
 pub use cause::Cause;
+pub use conformance::{Case, Exchange, Head, Hostile, Reply, Results, Rule, cases, hostile};
 pub use doctor::{
     Ailment, Checkup, Counts, Diagnosis, LockError, Severity, Status, StatusCounters,
     StatusSettings,

@@ -7,6 +7,7 @@
 )]
 
 mod clock;
+mod conformance;
 mod demo;
 mod doctor;
 mod folder;

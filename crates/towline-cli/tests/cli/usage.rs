@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 
 use crate::towline::{command, finish, towline};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
+    &["conformance"],
     &["probe"],
     &["doctor"],
     &["clock"],
@@ -39,7 +40,7 @@ fn help_fits_one_screen() {
 
 #[test]
 fn the_manual_has_examples_and_says_how_it_ends() {
-    for command in ["probe", "doctor"] {
+    for command in ["probe", "doctor", "conformance"] {
         let ran = towline([command, "--help"]);
         assert_eq!((ran.exit, ran.stderr.as_str()), (Some(0), ""));
         for part in [

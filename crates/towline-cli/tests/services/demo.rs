@@ -47,6 +47,16 @@ impl Demo {
         demo
     }
 
+    /// With one service, which has a fault.
+    pub(crate) fn with_fault(test: &str, service: &str, fault: &str) -> Self {
+        let demo = Self::new(test);
+        let mut command = demo.command(env!("CARGO_BIN_EXE_towline"));
+        command.env("TOWLINE_DEMO_FAULT", format!("{service}:{fault}"));
+        let up = ["demo", "up", "--free-ports", "--only", service];
+        finish(command.args(up), "").exits(0);
+        demo
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -108,7 +118,7 @@ impl Drop for Demo {
     }
 }
 
-pub(crate) fn repository() -> &'static Path {
+fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 

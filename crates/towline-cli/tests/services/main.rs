@@ -10,8 +10,8 @@
     reason = "in tests a panic is the answer"
 )]
 
+mod conformance;
 mod demo;
 mod faults;
 mod lifecycle;
-mod otel;
 mod shapes;

@@ -7,9 +7,11 @@
     reason = "in tests a panic is the answer, also outside of the test functions"
 )]
 
+mod conformance;
 mod doctor;
 mod faults;
 mod healthy;
+mod port;
 mod random;
 mod records;
 mod render;
