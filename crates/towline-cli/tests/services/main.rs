@@ -14,4 +14,5 @@ mod conformance;
 mod demo;
 mod faults;
 mod lifecycle;
+mod otel;
 mod shapes;
