@@ -12,7 +12,7 @@ import uvicorn
 from hypothesis import settings
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from towline import CallEvent, Config, Observer, Propagator, StrandEvent
+from towline import CallEvent, Config, Observer, Propagator, StrandEvent, _beside
 
 settings.register_profile("towline", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("towline")
@@ -64,6 +64,12 @@ def propagator_of(recorder: Observer | None = None, **settings: Any) -> Propagat
     """One that no environment changes."""
     settings = {"service_name": "shop", "instance": "1", "environ": {}} | settings
     return Propagator(Config(**settings), [] if recorder is None else [recorder])
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where OpenTelemetry is not used, also after a test that used it."""
+    monkeypatch.setattr(_beside, "installed", None)
 
 
 @pytest.fixture

@@ -53,6 +53,8 @@ def outcome_of(context: Context, status: int) -> Outcome:
 
 def answer_fields(context: Context, head: Head) -> list[tuple[str, str]]:
     """The fields to add to a response. The strand ends here if the length of the body is known."""
+    if context.pending is not None:
+        context.settle()
     clock = context.end(outcome_of(context, head.status)) if head.sized else None
     fields = []
     if context.answers and not head.shared:

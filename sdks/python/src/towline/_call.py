@@ -20,6 +20,7 @@ from towline._timeout import TIMEOUT
 from towline._trace_context import SAMPLED, write_tracestate
 
 if TYPE_CHECKING:
+    from towline._beside import ClientSpan
     from towline._context import Context
     from towline._propagator import Propagator
 
@@ -30,12 +31,14 @@ class Call:
     """One attempt of one outgoing call. Send `headers`; then say once how it ended: `answered` or `failed`."""
 
     __slots__ = (
+        "_anywhere",
         "_begun_here",
         "_detached",
         "_done",
         "_propagator",
         "_sent",
         "_sent_clock",
+        "_span",
         "authority",
         "context",
         "headers",
@@ -48,15 +51,22 @@ class Call:
     )
 
     def __init__(
-        self, context: Context, host: str, propagator: Propagator, resend_count: int, *, detached: bool = False
+        self,
+        context: Context,
+        host: str | None,
+        propagator: Propagator,
+        resend_count: int,
+        *,
+        detached: bool = False,
+        span: ClientSpan | None = None,
     ) -> None:
         """Use `Context.call`, or `Propagator.call` where there may be no context; for a message, which nobody answers
-        (`detached`), `Context.send_message`."""
+        (`detached`), `Context.send_message`. Where the host is not known, none is withheld anything."""
         self.context = context
-        self.host = host
-        self.authority = host
+        self.host = host or ""
+        self.authority = self.host
         """The host with its port, for hop records: a client that knows it says so where there is a `probe`."""
-        self.span_id = new_span_id()
+        self.span_id = new_span_id() if span is None else span.span_id
         """Of the client span, 16 hex digits: the parent id that is sent."""
         self.headers: dict[str, str] = {}
         """The header fields to send. Fields of the names in `HEADER_NAMES` that are there already must go."""
@@ -71,6 +81,8 @@ class Call:
         self._propagator = propagator
         self._begun_here = False
         self._detached = self._done = detached
+        self._anywhere = host is None
+        self._span = None if detached else span
         self._sent: Sent | None = None
         self._sent_clock: Clock | None = None
         self._write_headers(propagator)
@@ -78,6 +90,8 @@ class Call:
             propagator.counters.add("call_sent", "sent")
         else:
             propagator.counters.add("call_sent")
+        if span is not None:
+            span.sent(self.headers.get("raceway-clock"))
         if propagator.observers.call_sent:
             propagator.observers.tell(propagator.observers.call_sent, self._event(self._sent_clock))
 
@@ -126,9 +140,9 @@ class Call:
         return self._done
 
     def _write_headers(self, propagator: Propagator) -> None:
-        config, context, host = propagator.config, self.context, self.host
-        named = self._detached or config.traceparent_to.allows(host)
-        self.inside = self._detached or (named and config.propagate_to.allows(host))
+        config, context, host, anywhere = propagator.config, self.context, self.host, self._anywhere
+        named = anywhere or config.traceparent_to.allows(host)
+        self.inside = anywhere or (named and config.propagate_to.allows(host))
         mode = config.clock
         if mode == "auto":
             mode = "v2" if context.vector is None else "v1"
@@ -182,7 +196,7 @@ class Call:
         if isinstance(sent, ClockError):
             propagator.dropped("send", sent.reason)
             return None
-        if config.hash_labels and not (self._detached or config.internal.allows(self.host)):
+        if config.hash_labels and not (self._anywhere or config.internal.allows(self.host)):
             try:
                 sent = _without_labels(sent, propagator)
             except ClockError as error:
@@ -211,7 +225,7 @@ class Call:
             propagator.dropped("send", error.reason)
             return
         service, instance = config.service_name, config.instance
-        if config.hash_labels and not (self._detached or config.internal.allows(self.host)):
+        if config.hash_labels and not (self._anywhere or config.internal.allows(self.host)):
             vector = ClockV1({"#".join(map(digest, name.split("#", 1))): n for name, n in vector.vector.items()})
             service, instance = digest(service), digest(instance)
         header = vector.write(
@@ -257,6 +271,9 @@ class Call:
         if propagator.observers.call_answered:
             event = self._event(self.context.stamp(), status, outcome)
             propagator.observers.tell(propagator.observers.call_answered, event)
+        span, self._span = self._span, None
+        if span is not None:
+            span.ended(self.context.stamp().format(), status, outcome)
         if self._begun_here:
             self.context.end("ok" if outcome in ("ok", "lost") else outcome)
 

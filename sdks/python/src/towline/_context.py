@@ -11,8 +11,10 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from towline import _beside
 from towline._along import Along
 from towline._baggage import read_members
+from towline._beside import ClientSpan
 from towline._call import Call
 from towline._cancelled import Cancelled
 from towline._carrier import MutableCarrier, write_fields
@@ -38,6 +40,14 @@ _rare = threading.Lock()  # for what happens at most a few times in a request
 
 def current() -> Context | None:
     """The current context, or none."""
+    context = _current.get()
+    if context is not None and context.pending is not None:
+        context.settle()
+    return context
+
+
+def unsettled() -> Context | None:
+    """The current context, or none, whether or not it has its ids for good."""
     return _current.get()
 
 
@@ -86,6 +96,7 @@ class Context:
         "flags",
         "kind",
         "parent_id",
+        "pending",
         "propagator",
         "span_id",
         "strand",
@@ -122,6 +133,8 @@ class Context:
         """What goes along beside the ids; none where nothing does."""
         self.caller: Cancelled | Callable[[], bool] | Exchange | None = None
         """What tells whether the caller has gone, where the server does. Use `cancelled`."""
+        self.pending: tuple[str, ...] | None = None
+        """What is counted when it begins, where that waits for OpenTelemetry's span of the same request."""
         self.answers = False
         """Does the caller wait for a clock?"""
         self.vector: ClockV1 | None = None
@@ -199,6 +212,20 @@ class Context:
             propagator.observers.tell(propagator.observers.strand_start, self._strand_event(self.strand.stamp, None))
         return self
 
+    def settle(self) -> None:
+        """Begins after all: before anybody sees its ids or its clock."""
+        also, self.pending = self.pending, None
+        if also is None:
+            return
+        if _beside.installed is not None:
+            _beside.installed.settle(self)
+        self.begin(*also)
+
+    def take_ids(self, trace_id: str, span_id: str, parent_id: str | None, flags: int) -> None:
+        """Stands for another library's span from now on; nobody has seen its own ids yet."""
+        self.strand.rename(f"{self.propagator.component}/{span_id[8:]}", trace_id)
+        self.trace_id, self.span_id, self.parent_id, self.flags = trace_id, span_id, parent_id, flags
+
     def event(self) -> Clock:
         """A local event: ticks the strand, gives its stamp."""
         self._note_user()
@@ -209,6 +236,8 @@ class Context:
 
     def stamp(self) -> Clock:
         """The strand's clock now, without a tick."""
+        if self.pending is not None:
+            self.settle()
         return (self._later or self).strand.stamp
 
     def receive(self, clock: Clock) -> Clock:
@@ -223,7 +252,9 @@ class Context:
         except StrandEndedError:
             return self._after_the_end().receive(clock)
 
-    def call(self, host: str, *, propagator: Propagator | None = None, resend_count: int = 0) -> Call:
+    def call(
+        self, host: str, *, propagator: Propagator | None = None, resend_count: int = 0, method: str = "HTTP"
+    ) -> Call:
         """Begins one attempt of one call, for clients that have no middleware: send its `headers`, then tell how it
         ended.
 
@@ -231,12 +262,40 @@ class Context:
             host: to which it goes, without a port.
             propagator: whose settings count; default: the context's own.
             resend_count: how many attempts went before it for the same request.
+            method: of the request, for the name of the span that OpenTelemetry makes of it, where that is there.
         """
         self._note_user()
+        span = None
+        if _beside.installed is not None:
+            call = _beside.installed.current_call(self, host)
+            if call is not None:
+                return call
+            span = _beside.installed.client_span(self, host, method)
+        return self.attempt(host, propagator or self.propagator, resend_count, span=span)
+
+    def attempt(
+        self,
+        host: str | None,
+        propagator: Propagator,
+        resend_count: int = 0,
+        *,
+        detached: bool = False,
+        span: ClientSpan | None = None,
+    ) -> Call:
+        """What `call` and `send_message` begin; for packages that have client spans of their own.
+
+        Args:
+            host: none where it is not known, or a message's.
+            propagator: whose settings count.
+            resend_count: as for `call`.
+            detached: nobody answers.
+            span: who keeps its span, where somebody else does.
+        """
         try:
-            return Call(self, host, propagator or self.propagator, resend_count)
+            return Call(self, host, propagator, resend_count, detached=detached, span=span)
         except StrandEndedError:
-            return self._after_the_end().call(host, propagator=propagator, resend_count=resend_count)
+            later = self._after_the_end()
+        return later.attempt(host, propagator, resend_count, detached=detached, span=span)
 
     def send_message(self, carrier: MutableCarrier) -> str:
         """Writes the trace into the headers of a message, for its receiver: a detached fork. Gives the id of the
@@ -254,10 +313,7 @@ class Context:
             ['raceway-clock', 'traceparent', 'tracestate']
         """
         self._note_user()
-        try:
-            call = Call(self, "", self.propagator, 0, detached=True)
-        except StrandEndedError:
-            return self._after_the_end().send_message(carrier)
+        call = self.attempt(None, self.propagator, detached=True)
         if not self.propagator.config.disabled:
             write_fields(carrier, call.headers, HEADER_NAMES)
         return call.span_id
@@ -280,6 +336,8 @@ class Context:
         Args:
             outcome: `ok`, `error` or `cancelled`.
         """
+        if self.pending is not None:
+            self.settle()
         if self.strand.ended:  # middleware ends it wherever it may be over
             return None
         try:
@@ -339,6 +397,8 @@ class Context:
 
     def _note_user(self) -> None:
         """Counts a task that uses this strand while another one does."""
+        if self.pending is not None:
+            self.settle()
         if asyncio._get_running_loop() is None:
             return
         task = asyncio.current_task()

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from towline import _b3
+from towline import _b3, _beside
 from towline._along import Along
 from towline._b3 import read_b3
 from towline._baggage import BAGGAGE, read_baggage
+from towline._beside import Beside
 from towline._call import Call
 from towline._carrier import Carrier, values_of
 from towline._clock import Clock
@@ -162,6 +163,11 @@ class Propagator:
         peer: str,
         more: Mapping[str, Sequence[str]] | None,
     ) -> Context:
+        beside = _beside.installed if kind == "server" else None
+        if beside is not None:
+            context = self._served_beside(beside, traceparent, peer, more)
+            if context is not None:
+                return context
         came = self._arrived(traceparent, tracestate, clock, peer, more)
         span_id = new_span_id()
         if isinstance(came, TraceContext):
@@ -174,6 +180,9 @@ class Propagator:
             context.vector = vector
             if more:
                 self._take_along(context, more, peer, came.parent_id, None, said)
+            if beside is not None:
+                context.pending = ("received", "continued")
+                return context
             return context.begin("received", "continued")
         context = self._first(kind, span_id, came.sampled)
         if came.link is not None:
@@ -182,7 +191,44 @@ class Propagator:
         if more:
             said = "first" if not clock else "no_traceparent" if came.reason != "untrusted" else "untrusted"
             self._take_along(context, more, peer, came.parent_id, came.reason, said)
+        if beside is not None:
+            context.pending = ("received",)
+            return context
         return context.begin("received")
+
+    def of_span(
+        self,
+        kind: Kind,
+        came: TraceContext,
+        span_id: str,
+        parent_id: str | None,
+        clock: Sequence[str] = (),
+    ) -> Context:
+        """The context of a span that another library has made; its strand starts.
+
+        Args:
+            kind: of the span.
+            came: the trace, with what its `tracestate` holds.
+            span_id: of the span, 16 hex digits.
+            parent_id: its parent, or none.
+            clock: the values of all `raceway-clock` fields, where it is a request's.
+        """
+        strand, answers, vector, _ = self._start(f"{self.component}/{span_id[8:]}", came, clock)
+        context = Context(self, came.trace_id, span_id, parent_id, came.flags, came.tracestate, kind, strand)
+        context.answers = answers and self.config.clock != "off"
+        context.vector = vector
+        return context.begin()
+
+    def _served_beside(
+        self, beside: Beside, traceparent: Sequence[str], peer: str, more: Mapping[str, Sequence[str]] | None
+    ) -> Context | None:
+        """The context that OpenTelemetry's server span around this one has already: it has read the three."""
+        context = beside.server_context(traceparent)
+        if context is not None and more:
+            said = "continued" if context.answers else "member" if context.stamp().hops[-1].gap else "first"
+            restarted = "absent" if context.parent_id is None else None
+            self._take_along(context, more, peer, context.parent_id, restarted, said)
+        return context
 
     def _take_along(
         self,
@@ -220,18 +266,21 @@ class Propagator:
         """
         return self._first(kind, new_span_id()).begin()
 
-    def call(self, host: str, *, resend_count: int = 0) -> Call:
+    def call(self, host: str, *, resend_count: int = 0, method: str = "HTTP") -> Call:
         """Begins one attempt of a call from the current context; where there is none, of a new trace of its own.
 
         Args:
             host: to which it goes, without a port.
             resend_count: how many attempts went before it for the same request.
+            method: as for `Context.call`.
         """
         context = current()
+        if context is None and _beside.installed is not None:
+            context = _beside.installed.context(self)
         if context is not None:
-            return context.call(host, propagator=self, resend_count=resend_count)
+            return context.call(host, propagator=self, resend_count=resend_count, method=method)
         self.dropped("context", "none")
-        call = self.new_trace("client").call(host, resend_count=resend_count)
+        call = self.new_trace("client").call(host, resend_count=resend_count, method=method)
         call._begun_here = True
         return call
 

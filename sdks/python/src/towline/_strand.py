@@ -126,6 +126,18 @@ class Strand:
         strand._rewrite_above(clock.trace, members)
         return strand
 
+    def rename(self, head: str, trace_id: str) -> None:
+        """Another span is its own, and another trace where it is the first strand: before anybody saw its clock.
+
+        Args:
+            head: as in `__init__`.
+            trace_id: 32 hex digits; that of a strand that is not the first one does not change.
+        """
+        with self._lock:
+            self._head = head
+            if self.depth == 1:
+                self._above = f"v2;t={trace_id[-8:]}"
+
     @property
     def ended(self) -> bool:
         """Has it ended?"""

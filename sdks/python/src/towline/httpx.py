@@ -115,7 +115,7 @@ class _Attempt:
         self.deadline = deadline
         mark = request.extensions.get(_MARK)
         before = mark if isinstance(mark, Mark) else None
-        self.call: Call = propagator.call(request.url.host, resend_count=resend_count(before))
+        self.call: Call = propagator.call(request.url.host, resend_count=resend_count(before), method=request.method)
         if self.call.probe is not None:
             self.call.authority = request.url.netloc.decode("ascii")
         # httpx gives what is in there to the request that follows a redirect.

@@ -148,7 +148,9 @@ class _Attempt:
         return self.deadline is not None and is_over(self.deadline, self._propagator)
 
     def _begin(self, before: Mark | None) -> Call:
-        call = self._propagator.call(self._host, resend_count=resend_count(before))
+        call = self._propagator.call(
+            self._host, resend_count=resend_count(before), method=self.request.method or "HTTP"
+        )
         if call.probe is not None:
             call.authority = urlsplit(self.request.url or "").netloc.rpartition("@")[2]
         for headers in self.copies:

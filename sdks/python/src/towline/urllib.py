@@ -87,7 +87,9 @@ def _attempt(
     before: Mark | None = request.__dict__.get(_MARK)
     # What follows a redirect is a request of its own, which counts the places that were seen.
     redirects: int = sum(request.__dict__.get("redirect_dict", {}).values())
-    call = propagator.call(host_of(request.full_url), resend_count=max(resend_count(before), redirects))
+    call = propagator.call(
+        host_of(request.full_url), resend_count=max(resend_count(before), redirects), method=request.get_method()
+    )
     if call.probe is not None:
         call.authority = request.host
     _write(request, call, before, redirected=redirects > 0)
