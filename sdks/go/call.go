@@ -28,6 +28,8 @@ type Call struct {
 	place      *Place // whose strand the call ticked
 	began      bool   // the place is of this call alone
 	far        bool   // the host may have nothing of ours but traceparent
+	anyHost    bool   // the host is not known, and may have all
+	detached   bool   // a message
 	redirected bool
 	spanID     SpanID
 	host       string
@@ -42,6 +44,7 @@ type Call struct {
 
 	status int
 	done   atomic.Bool
+	ended  func(status int, outcome Outcome) // of somebody else's span; nil: it is ours
 
 	ctx    attemptContext
 	values [3]string // backs the header fields
@@ -69,13 +72,19 @@ func (t *Towline) Call(place *Place, host string) *Call {
 // begin makes the attempt a part of place's strand.
 func (c *Call) begin(place *Place) {
 	t := c.towline
-	c.spanID = newSpanID()
+	if c.spanID.IsZero() {
+		c.spanID = newSpanID()
+	}
 	if place == nil {
 		place, c.began = t.beginAlone(KindClient), true
 	}
-	c.send(place)
+	if c.anyHost || c.detached {
+		c.sendAnywhere(place)
+	} else {
+		c.send(place)
+	}
 	t.counters.OnCallSent(CallEvent{})
-	if c.clock != "" {
+	if c.clock != "" && !c.detached {
 		t.counters.sent.Add(1)
 	}
 	if t.observed() {
@@ -337,13 +346,16 @@ func (c *Call) end(outcome Outcome) {
 	}
 	t := c.towline
 	t.counters.OnCallAnswered(CallEvent{})
-	if outcome == OutcomeOK {
+	if outcome == OutcomeOK && !c.detached {
 		t.counters.joined.Add(1)
 	}
 	if t.observed() {
 		e := c.event()
 		e.Clock, e.Status, e.Outcome = c.place.strand.Stamp(), c.status, outcome
 		t.tell(func(o Observer) { o.OnCallAnswered(e) })
+	}
+	if c.ended != nil {
+		c.ended(c.status, outcome)
 	}
 	if c.began {
 		if outcome == OutcomeLost {
@@ -354,6 +366,10 @@ func (c *Call) end(outcome Outcome) {
 }
 
 func (c *Call) event() CallEvent {
+	kind := KindClient
+	if c.detached {
+		kind = KindProducer
+	}
 	return CallEvent{TraceID: c.place.traceID, SpanID: c.spanID, ParentID: c.place.spanID, Flags: c.place.flags,
-		Kind: KindClient, Host: c.host, ResendCount: c.resend}
+		Kind: kind, Host: c.host, ResendCount: c.resend}
 }

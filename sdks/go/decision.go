@@ -20,6 +20,7 @@ type decision struct {
 	propagators                    []string
 	probe                          string
 	probeRule                      probeRule
+	spans                          Spans
 	propagateTo, traceparentTo     []string
 	headerBytesMax                 *int
 	levelsMax, forksMax            *int

@@ -30,7 +30,8 @@ type handler struct {
 // exchange is all that the handling of one request needs, in one piece of memory.
 type exchange struct {
 	towline *Towline
-	place   Place
+	place   *Place // own, unless another's span stands in for ours
+	own     Place
 	ctx     servedContext
 	request *http.Request // as it came
 	responseState
@@ -45,16 +46,23 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := &exchange{towline: t, request: r}
-	x.inner = w
+	x.inner, x.place = w, &x.own
 	x.ctx = servedContext{ctx, x}
 	if value, ok := t.probe.allows(r); ok {
-		x.place.carry().probe = &probing{value: value}
+		x.own.carry().probe = &probing{value: value}
 	}
-	x.answers = t.serve(&x.place, r.Header, r)
-	t.strandStarted(&x.place)
+	if t.spans != nil {
+		if place := t.spans.Serving(r); place != nil {
+			x.serving(place)
+		}
+	}
+	if x.place == &x.own {
+		x.answers = t.serve(x.place, r.Header, r)
+		t.strandStarted(x.place)
+	}
 	var cancel context.CancelFunc
 	if t.config.Deadlines {
-		x.ctx.Context, cancel = t.takeDeadline(ctx, &x.place, r.Header)
+		x.ctx.Context, cancel = t.takeDeadline(ctx, x.place, r.Header)
 	}
 	returned := false
 	defer func() { // also where next panics, which goes on
@@ -78,7 +86,7 @@ type servedContext struct {
 func (c *servedContext) Value(key any) any {
 	switch key.(type) {
 	case placeKey:
-		return &c.exchange.place
+		return c.exchange.place
 	case servedKey:
 		return c.exchange
 	case deadlineKey:

@@ -38,30 +38,26 @@ func (t *Towline) sendMessage(place *Place, carrier Carrier) SpanID {
 	if alone {
 		place = t.beginAlone(KindProducer)
 	}
-	c := &Call{towline: t, spanID: newSpanID()}
-	c.sendMessage(place)
-	put(carrier, [3]field{
-		{strings.ToLower(keyTraceparent), []string{c.traceparent}},
-		{strings.ToLower(keyTracestate), []string{c.tracestate}},
-		{strings.ToLower(keyClock), []string{c.clock}},
-	})
-	t.counters.OnCallSent(CallEvent{})
-	t.counters.OnCallAnswered(CallEvent{}) // handed over: nothing else will be heard of it
-	if t.observed() {
-		e := c.event()
-		e.Kind, e.Clock = KindProducer, Clock{c.sent.text}
-		t.tell(func(o Observer) { o.OnCallSent(e) })
-		e.Clock, e.Outcome = c.place.strand.Stamp(), OutcomeOK
-		t.tell(func(o Observer) { o.OnCallAnswered(e) })
-	}
+	c := &Call{towline: t, detached: true}
+	c.begin(place)
+	put(carrier, traceFields(c.traceparent, c.tracestate, c.clock))
+	c.Sent()
 	if alone {
 		place.End(OutcomeOK)
 	}
 	return c.spanID
 }
 
-// sendMessage decides what the message carries. Its broker is nobody's host: it gets all.
-func (c *Call) sendMessage(place *Place) {
+func traceFields(traceparent, tracestate, clock string) [3]field {
+	return [3]field{
+		{strings.ToLower(keyTraceparent), []string{traceparent}},
+		{strings.ToLower(keyTracestate), []string{tracestate}},
+		{strings.ToLower(keyClock), []string{clock}},
+	}
+}
+
+// sendAnywhere is send to who is nobody's host, such as a broker: it gets all.
+func (c *Call) sendAnywhere(place *Place) {
 	switch c.mode(place) {
 	case ClockOff:
 		c.place, _ = place.act((*Strand).event)
@@ -69,7 +65,7 @@ func (c *Call) sendMessage(place *Place) {
 		c.place, _ = place.act((*Strand).event)
 		c.sendV1()
 	default:
-		c.sendV2(place, sending{detached: true})
+		c.sendV2(place, sending{detached: c.detached})
 	}
 	c.writeTrace()
 }

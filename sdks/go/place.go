@@ -24,6 +24,7 @@ type Place struct {
 	tracestate string
 	link       *TraceContext
 	carried    *carried  // nil: nothing
+	waits      bool      // of a place that was adopted: its caller waits for a clock
 	v1         *vectorV1 // nil unless the request came with v1, or v1 is asked for
 	strand     Strand
 

@@ -197,7 +197,7 @@ func (x *exchange) drop() {
 // putHops tells who probes what this service saw, before the head goes down.
 func (x *exchange) putHops(header http.Header) {
 	if probe := x.place.carried.probing(); probe != nil && !sharedCacheMayKeep(x.status, header) {
-		header[keyHops] = []string{probe.text(&x.place)}
+		header[keyHops] = []string{probe.text(x.place)}
 	}
 }
 
@@ -255,7 +255,7 @@ func (x *exchange) finish(returned bool) {
 		delete(x.inner.Header(), keyClock)
 		x.setClock(x.inner.Header())
 	}
-	x.towline.strandEnded(&x.place, x.outcome(returned))
+	x.towline.strandEnded(x.place, x.outcome(returned))
 }
 
 func (x *exchange) outcome(returned bool) Outcome {

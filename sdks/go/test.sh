@@ -16,13 +16,14 @@ lint() {
   mkdir -p .build
   (cd tools && go build -o ../.build/staticcheck honnef.co/go/tools/cmd/staticcheck)
   local here=$PWD folder
-  for folder in . peers "$service" "$proxy"; do
+  for folder in . otel peers "$service" "$proxy"; do
     (cd "$folder" && go vet ./... && "$here/.build/staticcheck" -checks all ./...)
   done
 }
 
 unit() {
   go test -race -skip '^TestVector' ./...
+  (cd otel && go test -race -count=1 ./...)
   (cd peers && go test -race -count=1 ./...)
   "$service/setup.sh"
   (cd "$service" && go test -race -count=1 ./...)

@@ -19,6 +19,7 @@ type Towline struct {
 	traceparentTo hostList
 	beside        beside
 	probe         probeRule
+	spans         Spans // nil: all spans are ours
 	made          time.Time
 	withheld      withheldHosts
 }
@@ -36,6 +37,7 @@ func New(options ...Option) *Towline {
 		traceparentTo: d.traceparentTargets,
 		beside:        besideOf(config.Propagators),
 		probe:         d.probeRule,
+		spans:         d.spans,
 		made:          time.Now(),
 	}
 	t.introduce()

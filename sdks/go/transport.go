@@ -44,7 +44,11 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if t.towline.observed() {
 		call.resend = resendCount(request)
 	}
-	call.begin(FromContext(ctx))
+	if t.towline.spans == nil {
+		call.begin(FromContext(ctx))
+	} else {
+		call, ctx = call.beginBeside(request)
+	}
 	call.ctx = attemptContext{ctx, call}
 	attempt := request.WithContext(&call.ctx)
 	attempt.Header = call.injected(request.Header)
