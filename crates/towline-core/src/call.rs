@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 
 use crate::b3;
 #[cfg(feature = "http")]
@@ -12,6 +13,7 @@ use crate::context::Context;
 use crate::hash_labels::hashed;
 use crate::headers::{BAGGAGE, Field, Headers, Single, TOWLINE_PROBE, TOWLINE_TIMEOUT};
 use crate::observer::{CallEvent, Kind, Outcome, Reason};
+use crate::outside::Outside;
 use crate::probe::{self, CallRecord, Probing};
 use crate::strand::Fork;
 use crate::trace_context::Traceparent;
@@ -517,10 +519,13 @@ impl Call {
     }
 
     /// Makes this the attempt that is under way on this thread, so that a second middleware around
-    /// the same client sees that the request has its headers.
+    /// the same client sees that the request has its headers. The `tracing` spans that are current
+    /// are left meanwhile: a connection that the client makes now, and keeps, would keep them open.
     pub fn enter(&self) -> Attempt {
         Attempt {
             outer: ATTEMPT.replace(Some(self.span_id)),
+            _outside: Outside::of_spans(),
+            thread: PhantomData,
         }
     }
 
@@ -699,6 +704,9 @@ thread_local! {
 #[must_use = "the call is under way only while this lives"]
 pub struct Attempt {
     outer: Option<SpanId>,
+    _outside: Outside,
+    /// Stays on its thread.
+    thread: PhantomData<*const ()>,
 }
 
 /// Whether the request with this `traceparent` is the attempt of this span: if that is under way,

@@ -37,6 +37,7 @@ mod id;
 mod limits;
 mod message;
 mod observer;
+mod outside;
 mod probe;
 mod propagators;
 mod seed;
