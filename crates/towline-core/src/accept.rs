@@ -36,14 +36,18 @@ impl Towline {
     /// dropped and counted; they never fail the request.
     #[must_use]
     pub fn accept<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Context {
-        self.begin(headers, peer, Kind::Server).start()
+        let context = self.begin(headers, peer, Kind::Server).start();
+        if let Some(tracer) = &self.settings().tracer {
+            tracer.served(&context);
+        }
+        context
     }
 
     /// As [`accept`](Self::accept), for middleware: the context is made only if the handler asks
     /// for it, or an observer is to be told.
     #[must_use]
     pub fn serve<H: Headers + ?Sized>(&self, headers: &H, peer: &Peer) -> Slot {
-        if !self.settings().observers.is_empty() {
+        if !self.settings().observers.is_empty() || self.settings().tracer.is_some() {
             return Slot::new(self.accept(headers, peer));
         }
         self.counters().request_started();
@@ -208,6 +212,9 @@ impl Towline {
             self.refused(Reason::ClockNoTraceparent, verdict);
         }
         let mut identity = Identity::root(self, kind);
+        if let Some(ids) = self.ids_of_tracer(None, kind) {
+            (identity.trace_id, identity.span_id) = ids;
+        }
         match sampled {
             None => {}
             Some(true) => identity.flags = TraceFlags::RANDOM | TraceFlags::SAMPLED,
@@ -270,7 +277,10 @@ impl Towline {
         verdict: &mut Verdict,
     ) -> Seed {
         let Incoming { context, own, .. } = incoming;
-        let (trace_id, span_id) = (context.trace_id, SpanId::random());
+        let received = (context.trace_id, context.parent_id);
+        let taken = self.ids_of_tracer(Some(received), kind);
+        let trace_id = context.trace_id;
+        let span_id = taken.map_or_else(SpanId::random, |(_, span_id)| span_id);
         let mut answers = false;
         let clock = match clock {
             Single::Absent => match own {
@@ -302,6 +312,17 @@ impl Towline {
             answers,
         };
         Seed::new(identity, clock)
+    }
+
+    /// The ids of the span that another tracer has made of this request.
+    #[inline]
+    fn ids_of_tracer(
+        &self,
+        received: Option<(TraceId, SpanId)>,
+        kind: Kind,
+    ) -> Option<(TraceId, SpanId)> {
+        let tracer = self.settings().tracer.as_ref()?;
+        tracer.serving(received).filter(|_| kind == Kind::Server)
     }
 
     fn read_vector(

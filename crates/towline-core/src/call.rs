@@ -17,6 +17,7 @@ use crate::outside::Outside;
 use crate::probe::{self, CallRecord, Probing};
 use crate::strand::Fork;
 use crate::trace_context::Traceparent;
+use crate::tracer::ClientSpan;
 use crate::{ClockMode, ClockV1, HostList, SpanId, StrandError, Towline};
 
 /// One attempt of one outgoing call: its client span, and the headers to send.
@@ -41,6 +42,8 @@ pub struct Call {
     context: Context,
     host: Option<Box<str>>,
     span_id: SpanId,
+    /// Another tracer's, whose id it is.
+    span: Option<Box<dyn ClientSpan>>,
     traced: bool,
     /// Whether the host may have our clock, and what goes with it.
     trusted: bool,
@@ -96,7 +99,8 @@ impl Towline {
 
     /// As [`call`](Self::call), after so many attempts for the same request.
     fn call_again(&self, host: &str, resend_count: u32) -> Call {
-        let context = Context::current().unwrap_or_else(|| {
+        let tracers = || self.settings().tracer.as_ref()?.current();
+        let context = Context::current().or_else(tracers).unwrap_or_else(|| {
             self.dropped(Reason::ContextNone);
             Context::root(self, Kind::Client)
         });
@@ -112,7 +116,11 @@ impl Towline {
         let settings = self.settings();
         let left = settings.deadlines.then(|| context.remaining()).flatten();
         let context = context.into_live();
-        let span_id = SpanId::random();
+        let tracer = settings.tracer.as_ref();
+        let span = tracer.and_then(|tracer| tracer.client(&context, host));
+        let span_id = span
+            .as_ref()
+            .map_or_else(SpanId::random, |span| span.span_id());
         let traced = settings.traceparent_to.allows(host);
         let trusted = traced && self.may_carry_clock(host);
         let mut clock = if trusted {
@@ -135,6 +143,7 @@ impl Towline {
             host: (!settings.observers.is_empty() || is_probing).then(|| host.into()),
             context,
             span_id,
+            span,
             traced,
             trusted,
             tracestate,
@@ -621,6 +630,11 @@ impl Call {
     /// Tells the observers that the attempt left, or how it ended.
     fn tell(&self, outcome: Option<Outcome>, status: Option<u16>) {
         let sent = self.clock();
+        match (&self.span, outcome) {
+            (None, _) => {}
+            (Some(span), None) => span.sent(sent),
+            (Some(span), Some(outcome)) => span.ended(outcome, status),
+        }
         let stamp = Stamp(&self.context);
         let clock: Option<&dyn fmt::Display> = match (&sent, outcome) {
             (None, None) => None,

@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::observer::{Observer, Observers};
 use crate::probe::ProbeMode;
 use crate::propagators::Propagators;
+use crate::tracer::Tracer;
 
 /// What an application decides in its code. What it leaves open, the environment decides, and then
 /// the defaults (spec/api.md, "Settings").
@@ -48,6 +49,7 @@ pub struct Config {
     trust: Option<TrustFn>,
     filter: Option<FilterFn>,
     observers: Observers,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 type TrustFn = Arc<dyn Fn(&Peer) -> Trust + Send + Sync>;
@@ -221,6 +223,12 @@ impl Config {
         self
     }
 
+    /// Another tracer of this process, whose spans stand in the place of ours.
+    pub fn tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
     /// The settings that this and the environment of the process give.
     ///
     /// ```
@@ -338,6 +346,7 @@ impl Config {
                 ProbeMode::parse(token.as_deref().unwrap_or_default())
             }),
             observers: self.observers,
+            tracer: self.tracer,
             trust: self.trust,
             filter: self.filter,
         }
@@ -653,6 +662,7 @@ pub struct Settings {
     pub probe: ProbeMode,
     /// Those beside the counters.
     pub observers: Observers,
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
     trust: Option<TrustFn>,
     filter: Option<FilterFn>,
 }

@@ -349,8 +349,8 @@ impl Context {
         identity.towline.sendable(header).map(|(clock, _)| clock)
     }
 
-    /// Does something with this very strand, ended or not.
-    pub(crate) fn with_strand<T>(&self, act: impl FnOnce(&mut Strand) -> T) -> T {
+    /// Does something with this very strand, ended or not: for those who carry clocks themselves.
+    pub fn with_strand<T>(&self, act: impl FnOnce(&mut Strand) -> T) -> T {
         act(self.state().strand.strand(self.identity()))
     }
 
@@ -373,7 +373,8 @@ impl Context {
     }
 
     /// The context that acts: this one, or the work after its answer.
-    pub(crate) fn live(&self) -> Self {
+    #[must_use]
+    pub fn live(&self) -> Self {
         self.clone().into_live()
     }
 

@@ -7,7 +7,8 @@ use crate::hex;
 
 impl Clock {
     /// The same clock with a hash in place of each name: labels are no part of any order.
-    pub(crate) fn with_hashed_labels(&self) -> Self {
+    #[must_use]
+    pub fn with_hashed_labels(&self) -> Self {
         let mut tree = self.tree();
         for hop in &mut tree.hops {
             hop.service = hashed(&hop.service);

@@ -11,6 +11,7 @@
 //! | one configured instance | [`Config`], [`Towline`] |
 //! | the place of running code | [`Context`], [`Call`], [`InContext`], [`fork`], [`detach`], [`bind`] |
 //! | what few requests have | [`Baggage`], [`Propagators`], [`Expired`], [`ProbeMode`], [`Carrier`] |
+//! | whose spans stand for ours | [`Tracer`], [`ClientSpan`], [`AdoptedSpan`] |
 //! | who is told | [`Observer`], [`Counters`], [`Summary`], [`Reason`] |
 //!
 //! The names are those of `spec/api.md`, the same in every port.
@@ -47,6 +48,7 @@ mod strand;
 mod summary;
 mod towline;
 mod trace_context;
+mod tracer;
 
 pub use b3::{B3, B3Error};
 pub use baggage::{Baggage, BaggageError};
@@ -80,3 +82,4 @@ pub use towline::Towline;
 pub use trace_context::{
     Incoming, TraceContext, Traceparent, TraceparentError, Tracestate, TracestateError, read,
 };
+pub use tracer::{AdoptedSpan, ClientSpan, Tracer};
