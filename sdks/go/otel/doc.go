@@ -4,7 +4,7 @@
 //
 //	bridge := towlineotel.New()
 //	otel.SetTextMapPropagator(bridge.Propagators())
-//	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(bridge.SpanProcessor()), …)
+//	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(bridge.SpanProcessor()), exporter)
 //
 // One that has both wraps its handlers and transports by the instance of [Bridge.Towline], inside those
 // of otelhttp: Towline then stands at OpenTelemetry's spans, and sees answers too, which no propagator
