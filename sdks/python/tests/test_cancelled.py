@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from waitress import wasyncore
 from waitress.server import create_server
 
 from conftest import TRACEPARENT, Recorder, wait_for
@@ -37,7 +38,7 @@ def serving_waitress(app: Any, **settings: Any) -> Iterator[str]:
         running.set()
         thread.join()
         server.task_dispatcher.shutdown()
-        server.close()
+        wasyncore.close_all(server._map)
 
 
 def ask(url: str, path: str = "/", body: bytes | None = None) -> http.client.HTTPConnection:
