@@ -69,12 +69,14 @@ part_lint() {
 
 part_vectors() {
   step python "spec: the models make the vectors" ./spec/check.sh
-  step rust "rust: vectors" cargo test --locked --quiet -p towline-core --test clock_vectors --test clock_v1_vectors --test trace_context_vectors
+  step rust "rust: vectors" cargo test --locked --quiet -p towline-core --test clock_vectors --test clock_v1_vectors --test trace_context_vectors --test carrier_vectors
+  step rust "rust: vectors over HTTP" cargo test --locked --quiet -p towline-tower --features axum --test vectors_over_http
   for language in typescript python go; do step $language "$language: vectors" sdk $language vectors; done
 }
 
 part_unit() {
   step rust "rust: unit" cargo test --locked --quiet --workspace --all-features
+  step rust "rust: the crate raceway as a peer" ./tests/raceway-peer/run.sh
   for language in typescript python go; do step $language "$language: unit" sdk $language unit; done
 }
 

@@ -1,0 +1,1 @@
+//! Raceway's own crate as a peer: see `tests/peer.rs`.
