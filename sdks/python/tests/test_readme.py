@@ -36,7 +36,7 @@ def test_a_snippet_runs(code: str) -> None:
         towline.set_default(before)
 
 
-MODULES = [module.name for module in pkgutil.iter_modules(towline.__path__, "towline.")]
+MODULES = [module.name for module in pkgutil.walk_packages(towline.__path__, "towline.")]
 
 
 @pytest.mark.parametrize("name", ["towline", *MODULES])
