@@ -177,7 +177,9 @@ def _mode(body: dict[str, Any]) -> str:
 def main() -> None:
     faults = fault.configured(config.service_name)
     listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "6002"))), backlog=1024)
-    server = create_server(fault.Wire(app, faults), sockets=[listener], threads=64, ident=None, channel_request_lookahead=1)
+    server = create_server(
+        fault.Wire(app, faults), sockets=[listener], threads=64, ident=None, channel_request_lookahead=1
+    )
 
     def stop(*_: object) -> None:
         raise SystemExit(0)  # the server finishes what it is answering
