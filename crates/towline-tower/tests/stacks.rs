@@ -115,3 +115,32 @@ async fn tower_http_layers_go_around_and_below() {
     assert_eq!(stamp.compare(&end), Order::Before);
     assert!(end.has_ended());
 }
+
+#[tokio::test]
+async fn the_timeout_of_a_grpc_call_is_the_deadline_of_its_handler() {
+    let server = Towline::new(Config::new().service_name("leaf").deadlines(true));
+    let (_reporter, health) = tonic_health::server::health_reporter();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, mut left) = tokio::sync::mpsc::unbounded_channel();
+    let look = tower::util::MapRequestLayer::new(move |request: Request<_>| {
+        let context = Context::current().unwrap();
+        sender.send(context.remaining()).unwrap();
+        request
+    });
+    let serving = Server::builder()
+        .layer(ServerLayer::from(&server))
+        .layer(look)
+        .add_service(health)
+        .serve_with_incoming(TcpIncoming::from(listener));
+    tokio::spawn(serving);
+    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let mut health = HealthClient::new(channel.connect_lazy());
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(left.recv().await, Some(None), "no limit");
+    let mut limited = tonic::Request::new(HealthCheckRequest::default());
+    limited.set_timeout(Duration::from_secs(60));
+    health.check(limited).await.unwrap();
+    let left = left.recv().await.unwrap().unwrap();
+    assert!((50_000..=60_000).contains(&left), "{left}");
+}
