@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the checks: all parts, or those that are named. Ends with "N passed, N failed".
 #   ./test.sh [--without rust,typescript,python,go] [PART…]
-# Parts: lint vectors unit packages benches patterns otel faults load fuzz
+# Parts: lint vectors unit packages benches patterns otel faults conformance hops hostile load fuzz
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-all=(lint vectors unit packages benches patterns otel faults load fuzz)
+all=(lint vectors unit packages benches patterns otel faults conformance hops hostile load fuzz)
 without="," parts=()
 while (($#)); do
   case $1 in
@@ -100,6 +100,20 @@ part_patterns() {
 part_otel() { step $four "otel: chains with plain services" ./patterns/otel.sh; }
 
 part_faults() { step $four "faults: each is found and named" ./patterns/faults.sh; }
+
+part_conformance() { step $four "conformance: every rule, on the wire" ./patterns/conformance.sh; }
+
+part_hops() {
+  step $four "hops: what meddles is named" ./patterns/hops.sh
+  if command -v nginx >/dev/null; then
+    step $four "hops: through nginx" ./patterns/hops.sh nginx::
+  else
+    printf 'skip  %-34s nginx is not installed\n' "hops: through nginx"
+    skipped=$((skipped + 1))
+  fi
+}
+
+part_hostile() { step $four "hostile: 1,000 requests of 40 kinds" ./patterns/hostile.sh; }
 
 part_load() { step $four "load: 1,000 requests, 50 at once" ./patterns/linear.sh --repeat 1000 --concurrency 50; }
 

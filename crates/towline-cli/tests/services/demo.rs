@@ -57,6 +57,15 @@ impl Demo {
         demo
     }
 
+    /// With all four services, which have a setting.
+    pub(crate) fn with_setting(test: &str, name: &str, value: &str) -> Self {
+        let demo = Self::new(test);
+        let mut command = demo.command(env!("CARGO_BIN_EXE_towline"));
+        command.env(name, value);
+        finish(command.args(["demo", "up", "--free-ports"]), "").exits(0);
+        demo
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }

@@ -12,7 +12,12 @@
 
 mod conformance;
 mod demo;
+mod doctor;
 mod faults;
+mod hops;
+mod hostile;
 mod lifecycle;
+mod nginx;
 mod otel;
+mod proxy;
 mod shapes;

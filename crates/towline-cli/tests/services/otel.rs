@@ -14,13 +14,13 @@ const LANGUAGES: [&str; 4] = ["python", "go", "typescript", "rust"];
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A service of `examples/otel`, stopped when it is dropped.
-struct Plain {
+pub(crate) struct Plain {
     process: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Plain {
-    fn start(language: &str) -> Self {
+    pub(crate) fn start(language: &str) -> Self {
         let folder = repository().join("examples/otel").join(language);
         let script = |name: &str| {
             let mut command = Command::new(folder.join(name));
@@ -89,10 +89,10 @@ fn exchange(method: reqwest::Method, url: &str, body: Option<&Value>) -> Value {
 }
 
 /// Where the Towline services listen.
-struct Towlines(Vec<(String, String)>);
+pub(crate) struct Towlines(Vec<(String, String)>);
 
 impl Towlines {
-    fn of(demo: &Demo) -> Self {
+    pub(crate) fn of(demo: &Demo) -> Self {
         let places = demo.run(&["demo", "status", "--json"]).exits(0).json();
         let places = places["data"].as_array().unwrap().iter();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -103,7 +103,7 @@ impl Towlines {
         )
     }
 
-    fn url(&self, name: &str) -> &str {
+    pub(crate) fn url(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(other, _)| other == name);
         &found.expect("all are up").1
     }

@@ -19,6 +19,8 @@ pub struct Hostile {
     pub request: Vec<u8>,
     /// What a service that answers 200 counts for it: a counter of its status, and the reason.
     pub counted: Counted,
+    /// Whether it ends before it is whole, so that whoever sends it has to close its side.
+    pub breaks_off: bool,
 }
 
 /// One request of each kind, made anew: the ids in them are random.
@@ -158,7 +160,7 @@ pub fn hostile(host: &str) -> Vec<Hostile> {
         ),
         (
             "a tick above all",
-            clock(":99999999999"),
+            clock(":2147483648"),
             dropped("over_limits"),
         ),
         (
@@ -215,6 +217,7 @@ pub fn hostile(host: &str) -> Vec<Hostile> {
             name,
             request: request(host, &fields, "[]"),
             counted,
+            breaks_off: false,
         })
         .collect();
     all.extend(broken(host, &parent));
@@ -273,6 +276,7 @@ fn broken(host: &str, parent: &str) -> Vec<Hostile> {
         name,
         request,
         counted: None,
+        breaks_off: name.ends_with(" breaks off"),
     };
     requests.into_iter().map(whole).collect()
 }

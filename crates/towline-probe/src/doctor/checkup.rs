@@ -121,6 +121,7 @@ impl Checkup {
             let _ = writeln!(out, "{lock}");
         }
         let diagnoses = self.diagnoses();
+        let mut last = None;
         for diagnosis in &diagnoses {
             let Diagnosis {
                 ailment,
@@ -130,7 +131,10 @@ impl Checkup {
             } = diagnosis;
             let line = format!("{}: {subject}: {what}", ailment.severity());
             let _ = writeln!(out, "{line:<80}  {}", ailment.code());
-            let _ = writeln!(out, "  why   {}", ailment.why());
+            // Of one ailment with several reasons, once.
+            if last.replace(*ailment) != Some(*ailment) {
+                let _ = writeln!(out, "  why   {}", ailment.why());
+            }
             let _ = writeln!(out, "  fix   {fix}");
         }
         let count = |severity| {
