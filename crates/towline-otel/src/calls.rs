@@ -1,6 +1,6 @@
 //! What one client or producer span sends.
 
-use towline_core::{Call, Fork};
+use towline_core::Fork;
 
 use crate::line::Forked;
 
@@ -15,28 +15,8 @@ pub(crate) struct Calls {
     pub(crate) host: Option<String>,
     /// The fork that the span began with, until its clock goes out.
     ready: Option<Forked>,
-    sent: Vec<Sent>,
-}
-
-/// A clock that went out, and of which no answer will be seen.
-#[derive(Debug)]
-pub(crate) enum Sent {
-    Forked(Forked),
-    /// From a request that Towline serves.
-    Call(Call),
-}
-
-impl Sent {
-    /// What the callee did cannot be told: its answer is out of sight. `status`: that of the answer,
-    /// 0 where the span does not say.
-    pub(crate) fn end(self, status: u16) {
-        match self {
-            Self::Forked(forked) => forked.lose(),
-            Self::Call(mut call) => {
-                call.answered(status, []);
-            }
-        }
-    }
+    /// Clocks that went out, and of which no answer will be seen.
+    sent: Vec<Forked>,
 }
 
 impl Calls {
@@ -55,7 +35,7 @@ impl Calls {
     }
 
     /// Remembers a clock that went out until the span ends.
-    pub(crate) fn keep(&mut self, sent: Sent) {
+    pub(crate) fn keep(&mut self, sent: Forked) {
         if self.fork == Fork::Detached {
             // Nobody waits for it.
             return;
@@ -63,17 +43,25 @@ impl Calls {
         if self.sent.len() < SENT_MAX {
             self.sent.push(sent);
         } else {
-            sent.end(0);
+            sent.lose();
+        }
+    }
+
+    /// Towline's client sends in this span's place: what was put into its headers before is
+    /// replaced, and never leaves.
+    pub(crate) fn step_aside(&mut self) {
+        for forked in self.ready.take().into_iter().chain(self.sent.drain(..)) {
+            forked.withdraw();
         }
     }
 
     /// The span has ended.
-    pub(crate) fn end(self, status: u16) {
-        if let Some(ready) = self.ready {
+    pub(crate) fn end(&mut self) {
+        if let Some(ready) = self.ready.take() {
             ready.withdraw();
         }
-        for sent in self.sent {
-            sent.end(status);
+        for sent in self.sent.drain(..) {
+            sent.lose();
         }
     }
 }

@@ -1,11 +1,10 @@
-//! Where a client span's call goes and how it is answered, as far as its attributes tell.
+//! Where a client span's call goes, as far as its attributes tell.
 
 use opentelemetry::{KeyValue, Value};
 
 /// Attributes that hold a host, and those that hold an URL; the stable names first.
 const HOSTS: [&str; 2] = ["server.address", "net.peer.name"];
 const URLS: [&str; 2] = ["url.full", "http.url"];
-const STATUSES: [&str; 2] = ["http.response.status_code", "http.status_code"];
 
 /// The host that is called; none where the span does not say.
 pub(crate) fn host(attributes: &[KeyValue]) -> Option<String> {
@@ -27,15 +26,6 @@ fn authority(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     Some(authority.rsplit('@').next().unwrap_or(authority))
-}
-
-/// The status of the HTTP answer; none where none came, or the call is of another protocol.
-pub(crate) fn status(attributes: &[KeyValue]) -> Option<u16> {
-    let known = |one: &&KeyValue| STATUSES.contains(&one.key.as_str());
-    match attributes.iter().find(known)?.value {
-        Value::I64(status) => u16::try_from(status).ok(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -73,11 +63,5 @@ mod tests {
     #[test]
     fn an_attribute_that_is_no_text_names_no_host() {
         assert_eq!(host(&[KeyValue::new("server.address", 7)]), None);
-    }
-
-    #[test]
-    fn a_status_is_a_small_number() {
-        let of = |status: i64| super::status(&[KeyValue::new("http.response.status_code", status)]);
-        assert_eq!((of(200), of(-1)), (Some(200), None));
     }
 }

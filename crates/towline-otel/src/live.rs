@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceId};
+use towline_core::{SpanId, TraceId};
 
 use crate::calls::Calls;
 use crate::line::Line;
@@ -26,7 +26,7 @@ pub(crate) enum Role {
     Begins,
     /// It is a part of its parent's strand.
     Shares,
-    /// It sends forks of the strand. `begins`: of one that began with it.
+    /// It sends forks of the strand, which begins with it if it `begins`.
     Calls {
         calls: Arc<Mutex<Calls>>,
         begins: bool,
@@ -34,70 +34,63 @@ pub(crate) enum Role {
 }
 
 type Key = (TraceId, SpanId);
+type Shard = HashMap<Key, Live>;
 
 /// All spans that live.
 #[derive(Debug, Default)]
 pub(crate) struct LiveSpans {
-    shards: [Mutex<HashMap<Key, Live>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
 }
 
 impl LiveSpans {
     /// Follows a span; false where too many live.
-    pub(crate) fn insert(&self, span: &SpanContext, live: Live) -> bool {
+    pub(crate) fn insert(&self, span: Key, live: Live) -> bool {
         let mut shard = self.shard(span);
         let room = shard.len() < SHARD_SPANS_MAX;
         if room {
-            shard.insert(key(span), live);
+            shard.insert(span, live);
         }
         room
     }
 
-    pub(crate) fn get(&self, span: &SpanContext) -> Option<Live> {
-        self.shard(span).get(&key(span)).cloned()
+    pub(crate) fn get(&self, span: Key) -> Option<Live> {
+        self.shard(span).get(&span).cloned()
     }
 
-    pub(crate) fn remove(&self, span: &SpanContext) -> Option<Live> {
-        self.shard(span).remove(&key(span))
+    pub(crate) fn remove(&self, span: Key) -> Option<Live> {
+        self.shard(span).remove(&span)
     }
 
     /// Follows none any more.
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
-            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            lock(shard).clear();
         }
     }
 
-    fn shard(&self, span: &SpanContext) -> MutexGuard<'_, HashMap<Key, Live>> {
-        let [.., last] = span.span_id().to_bytes();
+    fn shard(&self, (_, span_id): Key) -> MutexGuard<'_, Shard> {
+        let nth = usize::try_from(span_id.low32()).unwrap_or_default() % SHARDS;
         let [first, others @ ..] = &self.shards;
-        let nth = usize::from(last) % SHARDS;
         let shard = nth.checked_sub(1).and_then(|nth| others.get(nth));
-        // A map is whole between any two of its acts.
-        shard
-            .unwrap_or(first)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(shard.unwrap_or(first))
     }
 }
 
-fn key(span: &SpanContext) -> Key {
-    (span.trace_id(), span.span_id())
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // A map is whole between any two of its acts.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentelemetry::trace::{TraceFlags, TraceState};
     use towline_core::{Component, Strand};
 
-    fn span(id: u64) -> SpanContext {
-        let (trace_id, span_id) = (TraceId::from(7), SpanId::from(id));
-        SpanContext::new(
+    fn span(id: u64) -> Key {
+        let trace_id = TraceId::from_bytes([7; 16]).expect("not zero");
+        (
             trace_id,
-            span_id,
-            TraceFlags::SAMPLED,
-            false,
-            TraceState::NONE,
+            SpanId::from_bytes(id.to_be_bytes()).expect("not zero"),
         )
     }
 
@@ -106,20 +99,20 @@ mod tests {
         let spans = LiveSpans::default();
         let strand = Strand::first(&Component::new("shop", "1"), 1, 7);
         let live = Live {
-            line: Line::own(strand),
+            line: Line::begun(strand, None),
             role: Role::Begins,
         };
         // All of one shard: their last byte is the same.
         let ids = || (1..).map(|nth: u64| span(nth << 8));
         for span in ids().take(SHARD_SPANS_MAX) {
-            assert!(spans.insert(&span, live.clone()));
+            assert!(spans.insert(span, live.clone()));
         }
         let late = span(1 << 40);
-        assert!(!spans.insert(&late, live.clone()));
-        assert!(spans.get(&late).is_none());
-        assert!(spans.remove(&ids().next().expect("one")).is_some());
-        assert!(spans.insert(&late, live));
+        assert!(!spans.insert(late, live.clone()));
+        assert!(spans.get(late).is_none());
+        assert!(spans.remove(ids().next().expect("one")).is_some());
+        assert!(spans.insert(late, live));
         spans.clear();
-        assert!(spans.get(&late).is_none());
+        assert!(spans.get(late).is_none());
     }
 }

@@ -12,7 +12,7 @@ use towline_core::Clock;
 use crate::Strands;
 
 /// The attribute that holds a span's clock.
-const CLOCK: &str = "towline.clock";
+pub(crate) const CLOCK: &str = "towline.clock";
 
 /// Gives each span its place in a strand, and the attribute `towline.clock`; see also
 /// [`Strands::processor`] and [`Strands::around`].
@@ -66,7 +66,7 @@ impl<P: sdk::SpanProcessor> sdk::SpanProcessor for SpanProcessor<P> {
     }
 
     fn on_end(&self, mut span: SpanData) {
-        if let Some(clock) = self.strands.end(&span) {
+        if let Some(clock) = self.strands.end(&span.span_context) {
             stamp(&mut span.attributes, clock);
         }
         self.inner.on_end(span);

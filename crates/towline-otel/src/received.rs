@@ -42,9 +42,9 @@ impl Received {
     }
 
     /// Makes this the strand of all that goes on in the request and has no other.
-    pub(crate) fn keep(&self, line: &Line) {
+    pub(crate) fn keep(&self, line: Line) {
         // The first one stays.
-        let _ = self.line.set(line.clone());
+        let _ = self.line.set(line);
     }
 
     /// The strand of the request, if there is one yet.
@@ -54,6 +54,6 @@ impl Received {
 
     /// The strand of the request, begun if nothing did: its spans are not recorded.
     pub(crate) fn line_or(&self, begin: impl FnOnce() -> Strand) -> &Line {
-        self.line.get_or_init(|| Line::own(begin()))
+        self.line.get_or_init(|| Line::begun(begin(), None))
     }
 }

@@ -1,6 +1,6 @@
 //! The strands of this process's spans: what propagator and span processor share.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapCompositePropagator;
@@ -8,14 +8,15 @@ use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::SpanData;
 use towline_core::{
-    Clock, ClockMode, Context as Place, CutError, Fork, Kind, Observer, Reason, SpanId, Strand,
-    Towline, TraceId,
+    AdoptedSpan, Clock, ClockMode, Config, Context as Place, CutError, Fork, HostList, Kind,
+    Observer, Reason, SpanId, Strand, Towline, TraceFlags, TraceId,
 };
 
-use crate::calls::{Calls, Sent};
+use crate::beside::{Beside, OfTowline};
+use crate::calls::Calls;
 use crate::destination;
 use crate::ids;
-use crate::line::{Actor, Line};
+use crate::line::{Actor, Forked, Line, Serves};
 use crate::live::{Live, LiveSpans, Role};
 use crate::processor::{Alone, SpanProcessor};
 use crate::propagator::Propagator;
@@ -40,7 +41,7 @@ use crate::symptom::{Symptom, Told};
 pub struct Strands(Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     towline: Towline,
     live: LiveSpans,
     told: Told,
@@ -57,19 +58,34 @@ impl From<&Towline> for Strands {
     }
 }
 
-/// What goes out with a call.
-pub(crate) struct Outgoing {
-    pub(crate) clock: Clock,
-    sent: Sent,
-}
-
 impl Strands {
+    /// Those of an instance of their own, whose layers and clients stand aside for OpenTelemetry's
+    /// spans: a request and a call have one span, whoever makes it.
+    ///
+    /// ```
+    /// use towline_core::Config;
+    /// use towline_otel::Strands;
+    /// use towline_tower::ServerLayer;
+    ///
+    /// let strands = Strands::new(Config::new().service_name("stock"));
+    /// // Inside of OpenTelemetry's layer.
+    /// let layer = ServerLayer::from(strands.towline());
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let beside = Arc::new(Beside::default());
+        let towline = Towline::new(config.tracer(Arc::clone(&beside) as _));
+        let strands = Self::from(&towline);
+        beside.set(Arc::downgrade(&strands.0));
+        strands
+    }
+
     /// Those of the process by the settings of its environment: always the same ones.
     #[must_use]
     pub fn of_environment() -> Self {
         static STRANDS: OnceLock<Strands> = OnceLock::new();
-        let make = || Self::from(&Towline::of_environment());
-        STRANDS.get_or_init(make).clone()
+        STRANDS.get_or_init(|| Self::new(Config::new())).clone()
     }
 
     /// The propagator `towline` alone. It has to stand behind `tracecontext`.
@@ -107,6 +123,10 @@ impl Strands {
         &self.0.towline
     }
 
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
     /// Whether clocks are read and written at all.
     pub(crate) fn are_on(&self) -> bool {
         let settings = self.towline().settings();
@@ -124,23 +144,31 @@ impl Strands {
 
     /// A span has started: the clock of its start.
     pub(crate) fn start(&self, span: &SpanContext, data: &SpanData, cx: &Context) -> Option<Clock> {
-        let (trace_id, span_id) = ids::of(span)?;
-        let actor = self.actor(span_id);
-        let (line, begins) = self.line_of_start(cx, trace_id, span_id);
+        let ids = ids::of(span)?;
+        let actor = self.actor(ids.1);
+        let (line, begins) = self.line_of_start(cx, ids, &data.span_kind);
         let fork = match data.span_kind {
             SpanKind::Client => Some(Fork::Attached),
             SpanKind::Producer => Some(Fork::Detached),
             SpanKind::Server | SpanKind::Consumer | SpanKind::Internal => None,
         };
-        let (clock, role) = match fork {
+        let (line, clock, role) = match fork {
+            // Towline's client makes the fork, and tells the span its clock.
+            _ if cx.get::<OfTowline>().is_some() => (line, None, Role::Shares),
             Some(fork) => {
-                let (clock, calls) = self.start_of_calls(&line, actor, fork, data);
-                (clock, Role::Calls { calls, begins })
+                let (line, clock, calls) = self.start_of_calls(&line, actor, fork, data);
+                (line, clock, Role::Calls { calls, begins })
             }
-            None if begins => (Some(line.stamp()), Role::Begins),
-            None => (Some(line.event(actor)), Role::Shares),
+            None if begins => {
+                let clock = line.stamp();
+                (line, Some(clock), Role::Begins)
+            }
+            None => {
+                let (line, clock) = line.event(actor);
+                (line, Some(clock), Role::Shares)
+            }
         };
-        if !self.0.live.insert(span, Live { line, role }) {
+        if !self.0.live.insert(ids, Live { line, role }) {
             self.tell(Symptom::TooManySpans);
         }
         clock
@@ -152,37 +180,36 @@ impl Strands {
         actor: Actor<'_>,
         fork: Fork,
         data: &SpanData,
-    ) -> (Option<Clock>, Arc<Mutex<Calls>>) {
+    ) -> (Line, Option<Clock>, Arc<Mutex<Calls>>) {
         let host = destination::host(&data.attributes);
-        let ready = match line {
-            Line::Own(own) if self.may_carry_clock(host.as_deref()) => {
-                Some(own.fork(actor, fork, self.header_bytes_max()))
-            }
-            Line::Own(_) | Line::Towline(_) => None,
+        let (line, clock, ready) = if self.may_carry_clock(host.as_deref()) {
+            let forked = line.fork(actor, fork, self.header_bytes_max());
+            let clock = forked.header.as_ref().ok().map(|(clock, _)| clock.clone());
+            (forked.line.clone(), clock, Some(forked))
+        } else {
+            let (line, clock) = line.event(actor);
+            (line, Some(clock), None)
         };
-        let clock = match &ready {
-            Some(forked) => forked.header.as_ref().ok().map(|(clock, _)| clock.clone()),
-            None => Some(line.event(actor)),
-        };
-        (clock, Arc::new(Mutex::new(Calls::new(fork, host, ready))))
+        (
+            line,
+            clock,
+            Arc::new(Mutex::new(Calls::new(fork, host, ready))),
+        )
     }
 
     /// A span has ended: the clock of its end.
-    pub(crate) fn end(&self, span: &SpanData) -> Option<Clock> {
-        let Live { line, role } = self.0.live.remove(&span.span_context)?;
+    pub(crate) fn end(&self, span: &SpanContext) -> Option<Clock> {
+        let Live { line, role } = self.0.live.remove(ids::of(span)?)?;
         let begins = match role {
             Role::Shares => false,
             Role::Begins => true,
             Role::Calls { calls, begins } => {
-                if let Some(calls) = Arc::into_inner(calls) {
-                    let calls = calls.into_inner().unwrap_or_else(PoisonError::into_inner);
-                    calls.end(destination::status(&span.attributes).unwrap_or_default());
-                }
+                lock(&calls).end();
                 begins
             }
         };
-        if let (true, Line::Own(own)) = (begins, &line) {
-            own.end();
+        if begins {
+            line.end();
         }
         Some(line.stamp())
     }
@@ -193,48 +220,103 @@ impl Strands {
     }
 
     /// The strand that a span is in, and whether it begins with the span.
-    fn line_of_start(&self, cx: &Context, trace_id: TraceId, span_id: SpanId) -> (Line, bool) {
+    fn line_of_start(
+        &self,
+        cx: &Context,
+        (trace_id, span_id): (TraceId, SpanId),
+        kind: &SpanKind,
+    ) -> (Line, bool) {
         let parent = cx.span().span_context().clone();
-        let local = parent.is_valid() && !parent.is_remote();
+        let parent_ids = ids::of(&parent);
+        let local = parent_ids.is_some() && !parent.is_remote();
         if local {
             if let Some(line) = self.line_of(cx, &parent) {
                 return (line, false);
             }
-        } else if let Some(place) = self.served(&parent, trace_id) {
-            return (Line::Towline(place), false);
+        } else if let Some(place) = self.served_by_towline(parent_ids, trace_id) {
+            return (Line::served(place), false);
         }
         let (component, nonce) = (self.towline().component(), span_id.low32());
         let received = received(cx, &parent).filter(|_| !local);
-        let line = Line::own(match received {
+        let strand = match received {
             Some(received) => received.strand(component, nonce, trace_id.low32()),
             None => Strand::first(component, nonce, trace_id.low32()),
+        };
+        let serves = (*kind == SpanKind::Server && !local).then_some(Serves {
+            received: parent_ids,
+            ids: (trace_id, span_id),
         });
+        let line = Line::begun(strand, serves);
         if let Some(received) = received {
-            received.keep(&line);
+            received.keep(line.clone());
         }
         (line, true)
     }
 
     /// The strand of a span of this process.
-    fn line_of(&self, cx: &Context, span: &SpanContext) -> Option<Line> {
-        match self.0.live.get(span) {
+    pub(crate) fn line_of(&self, cx: &Context, span: &SpanContext) -> Option<Line> {
+        match self.live(span) {
             Some(live) => Some(live.line),
             // It has ended, or is not recorded: its request's strand is that of what goes on.
             None => received(cx, span)?.line().cloned(),
         }
     }
 
+    pub(crate) fn live(&self, span: &SpanContext) -> Option<Live> {
+        self.0.live.get(ids::of(span)?)
+    }
+
+    pub(crate) fn live_by_ids(&self, ids: (TraceId, SpanId)) -> Option<Live> {
+        self.0.live.get(ids)
+    }
+
     /// The context of Towline's server middleware, if it serves the request that a span of this
     /// parent begins with.
-    fn served(&self, parent: &SpanContext, trace_id: TraceId) -> Option<Place> {
+    fn served_by_towline(
+        &self,
+        parent: Option<(TraceId, SpanId)>,
+        trace_id: TraceId,
+    ) -> Option<Place> {
         let place = Place::current().filter(|place| place.kind() == Kind::Server)?;
         if place.trace_id() != trace_id {
             self.tell(Symptom::ApartFromTowline);
             return None;
         }
-        let (_, parent_id) = ids::of(parent)?;
+        let (_, parent_id) = parent?;
         let same = place.parent_id() == Some(parent_id) || place.span_id() == parent_id;
         same.then_some(place)
+    }
+
+    /// The context of the span that is current in OpenTelemetry; none if there is none.
+    pub(crate) fn place(&self, cx: &Context) -> Option<Place> {
+        let span = cx.span().span_context().clone();
+        let (trace_id, span_id) = ids::of(&span).filter(|_| !span.is_remote())?;
+        let adopt = |strand| {
+            let adopted = AdoptedSpan {
+                kind: Kind::Internal,
+                trace_id,
+                span_id,
+                parent_id: None,
+                flags: TraceFlags::from_bits_truncate(span.trace_flags().to_u8()),
+                tracestate: ids::tracestate(&span).unwrap_or_default(),
+            };
+            self.towline().adopt(adopted, strand)
+        };
+        let component = self.towline().component();
+        if let Some(line) = self.line_of(cx, &span) {
+            return Some(line.place(adopt));
+        }
+        if let Some(received) = received(cx, &span) {
+            let begin = || received.strand(component, span_id.low32(), trace_id.low32());
+            return Some(received.line_or(begin).place(adopt));
+        }
+        // The trace goes on, but nothing keeps its strand: each call has a first one of its own.
+        self.dropped(Reason::ContextNone);
+        if cx.span().is_recording() {
+            self.tell(Symptom::NoProcessor);
+        }
+        let nonce = SpanId::random().low32();
+        Some(adopt(Strand::first(component, nonce, trace_id.low32())))
     }
 
     /// The clock that goes with a call from this context, which is told why if there is none.
@@ -242,25 +324,24 @@ impl Strands {
         let span = cx.span();
         let (trace_id, span_id) = ids::of(span.span_context())?;
         let actor = self.actor(span_id);
-        let live = self.0.live.get(span.span_context());
+        let live = self.live(span.span_context());
         if let Some(Live {
             line,
             role: Role::Calls { calls, .. },
         }) = &live
         {
-            let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut calls = lock(calls);
             if !self.may_carry_clock(calls.host.as_deref()) {
                 self.dropped(Reason::SendWithheld);
                 return None;
             }
-            let host = calls.host.clone();
-            let fork = calls.fork;
-            let outgoing = match calls.take_ready() {
-                Some(ready) => self.outgoing(Sent::Forked(ready)),
-                None => self.fork(line, actor, fork, host.as_deref()),
-            }?;
-            calls.keep(outgoing.sent);
-            return Some(outgoing.clock);
+            let forked = match calls.take_ready() {
+                Some(ready) => ready,
+                None => line.fork(actor, calls.fork, self.header_bytes_max()),
+            };
+            let clock = self.sendable(&forked, calls.host.as_deref())?;
+            calls.keep(forked);
+            return Some(clock);
         }
         let line = match live {
             Some(live) => live.line,
@@ -276,60 +357,39 @@ impl Strands {
                 received.line_or(begin).clone()
             }
         };
-        let outgoing = self.fork(&line, actor, Fork::Attached, None)?;
+        let forked = line.fork(actor, Fork::Attached, self.header_bytes_max());
+        let clock = self.sendable(&forked, None);
         // No span of this call will end.
-        outgoing.sent.end(0);
-        Some(outgoing.clock)
-    }
-
-    fn fork(
-        &self,
-        line: &Line,
-        actor: Actor<'_>,
-        fork: Fork,
-        host: Option<&str>,
-    ) -> Option<Outgoing> {
-        match line {
-            Line::Own(own) => {
-                let forked = own.fork(actor, fork, self.header_bytes_max());
-                self.outgoing(Sent::Forked(forked))
-            }
-            Line::Towline(place) => {
-                // An unknown host is one that may have it.
-                let call = self.towline().call_from(place, host.unwrap_or("localhost"));
-                let clock = Clock::parse(call.clock()?).ok()?;
-                Some(Outgoing {
-                    clock,
-                    sent: Sent::Call(call),
-                })
-            }
-        }
+        forked.lose();
+        clock
     }
 
     /// What goes out of a fork; counts what was cut, or cannot go.
-    fn outgoing(&self, sent: Sent) -> Option<Outgoing> {
-        let Sent::Forked(forked) = &sent else {
-            return None;
+    fn sendable(&self, forked: &Forked, host: Option<&str>) -> Option<Clock> {
+        let hashes = self.towline().settings().hash_labels;
+        let header = match &forked.header {
+            Ok((clock, cut))
+                if hashes && host.is_some_and(|host| !HostList::local().allows(host)) =>
+            {
+                let hashed = clock.with_hashed_labels();
+                hashed
+                    .cut(self.header_bytes_max())
+                    .map(|clock| (clock, *cut))
+            }
+            header => header.clone(),
         };
-        match &forked.header {
+        let reason = match header {
             Ok((clock, cut)) => {
-                if *cut {
+                if cut {
                     self.dropped(Reason::SendCut);
                 }
-                Some(Outgoing {
-                    clock: clock.clone(),
-                    sent,
-                })
+                return Some(clock);
             }
-            Err(CutError::TooLong) => {
-                self.dropped(Reason::SendTooLong);
-                None
-            }
-            Err(CutError::OverLimits) => {
-                self.dropped(Reason::SendOverLimits);
-                None
-            }
-        }
+            Err(CutError::TooLong) => Reason::SendTooLong,
+            Err(CutError::OverLimits) => Reason::SendOverLimits,
+        };
+        self.dropped(reason);
+        None
     }
 
     /// Where a host is not known, it may.
@@ -349,8 +409,13 @@ impl Strands {
     }
 }
 
+/// What a call span has sent is whole between any two of its acts.
+pub(crate) fn lock(calls: &Mutex<Calls>) -> MutexGuard<'_, Calls> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What was extracted of the request that this span belongs to.
-fn received<'a>(cx: &'a Context, span: &SpanContext) -> Option<&'a Received> {
+pub(crate) fn received<'a>(cx: &'a Context, span: &SpanContext) -> Option<&'a Received> {
     cx.get::<Arc<Received>>()
         .map(Arc::as_ref)
         .filter(|received| received.trace_id == span.trace_id())

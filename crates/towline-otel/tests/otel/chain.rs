@@ -22,18 +22,18 @@ use towline_tower::{CurrentContext, ServerLayer};
 
 use crate::carrier::{Came, Goes};
 
-fn towline(name: &str) -> Towline {
+pub(crate) fn towline(name: &str) -> Towline {
     Towline::new(Config::new().service_name(name).instance("1"))
 }
 
 /// A server, stopped when it is dropped.
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     task: AbortHandle,
 }
 
 impl Server {
-    async fn start(app: Router) -> Self {
+    pub(crate) async fn start(app: Router) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -43,7 +43,7 @@ impl Server {
         }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 }
@@ -55,7 +55,7 @@ impl Drop for Server {
 }
 
 /// The last service: Towline. It says its trace, its parent and its clock.
-async fn last(towline: &Towline) -> Server {
+pub(crate) async fn last(towline: &Towline) -> Server {
     let say = get(|CurrentContext(context): CurrentContext| async move {
         let parent = context.parent_id().expect("somebody calls");
         format!("{} {} {}", context.trace_id(), parent, context.stamp())
@@ -177,7 +177,7 @@ async fn chain(
     }
 }
 
-fn clock_of(span: &SpanData) -> Option<Clock> {
+pub(crate) fn clock_of(span: &SpanData) -> Option<Clock> {
     let clock = span
         .attributes
         .iter()

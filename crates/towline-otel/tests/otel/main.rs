@@ -7,6 +7,7 @@
 )]
 
 mod beside;
+mod both;
 mod carrier;
 mod chain;
 mod log;

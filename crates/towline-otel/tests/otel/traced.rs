@@ -36,7 +36,17 @@ impl Traced {
     }
 
     pub(crate) fn with(config: Config, sampler: Sampler) -> Self {
-        let strands = Strands::from(&Towline::new(config.service_name("shop").instance("1")));
+        let towline = Towline::new(config.service_name("shop").instance("1"));
+        Self::of(Strands::from(&towline), sampler)
+    }
+
+    /// With a Towline that stands aside for OpenTelemetry's spans.
+    pub(crate) fn beside(sampler: Sampler) -> Self {
+        let config = Config::new().service_name("shop").instance("1");
+        Self::of(Strands::new(config), sampler)
+    }
+
+    fn of(strands: Strands, sampler: Sampler) -> Self {
         let exporter = InMemorySpanExporter::default();
         let processor = strands.around(SimpleSpanProcessor::new(exporter.clone()));
         let provider = SdkTracerProvider::builder()
