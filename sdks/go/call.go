@@ -62,10 +62,10 @@ func (p *Place) Call(host string) *Call {
 // Call is [Place.Call] by the settings of t; where place is nil a new trace begins for the call.
 func (t *Towline) Call(place *Place, host string) *Call {
 	c := &Call{towline: t, host: host}
-	if t.config.Deadlines {
-		c.deadline = place.deadline()
-	}
 	c.begin(place)
+	if t.config.Deadlines {
+		c.deadline = c.place.deadline()
+	}
 	return c
 }
 

@@ -681,6 +681,10 @@ func TestTraceResponseIsAddedToWhatTheHandlerSets(t *testing.T) {
 			t.Errorf("%s: %v", path, response.Header)
 		}
 	}
+	shared := serve(t, tow.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Cache-Control", "public") })))
+	if response, _ := do(t, http.DefaultClient, newRequest(t, http.MethodGet, shared.URL, keyTraceparent, testParent)); response.Header.Get("Traceresponse") != "" || response.Header.Get("Server-Timing") != "" {
+		t.Errorf("a shared cache may keep %v", response.Header)
+	}
 }
 
 func TestProxyDoesNotPassOnTheClockOfItsOwnCall(t *testing.T) {

@@ -146,7 +146,7 @@ func (x *exchange) commit(status int) {
 
 // addTraceResponse tells the caller of its trace, where that is asked for.
 func (x *exchange) addTraceResponse(header http.Header) {
-	if x.towline.config.TraceResponse {
+	if x.towline.config.TraceResponse && !sharedCacheMayKeep(x.status, header) {
 		value := formatTraceparent(x.place.traceID, x.place.spanID, x.place.flags)
 		header.Add("Traceresponse", value)
 		header.Add("Server-Timing", "trace;desc="+value)

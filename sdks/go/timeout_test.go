@@ -66,6 +66,11 @@ func TestDeadlineIsHandedOnLowered(t *testing.T) {
 		if left, told := leftOf(t, header); !told || left > time.Minute {
 			t.Errorf("by hand: %v", header)
 		}
+		detached := http.Header{}
+		FromContext(Detach(ctx)).Call("localhost").Inject(detached)
+		if _, told := leftOf(t, detached); told {
+			t.Errorf("detached, by hand: %v", detached)
+		}
 	})).ServeHTTP(httptest.NewRecorder(), clocked(t, "http://localhost/", "towline-timeout", "60000"))
 	for i, c := range []struct {
 		what     string
@@ -107,7 +112,7 @@ func TestDeadlineCutsTheCall(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})))
-	response, _ := do(t, http.DefaultClient, clocked(t, server.URL, "grpc-timeout", "100m"))
+	response, _ := do(t, &http.Client{Timeout: 20 * time.Second}, clocked(t, server.URL, "grpc-timeout", "100m"))
 	<-came
 	if response.StatusCode != http.StatusNoContent {
 		t.Errorf("answered %d", response.StatusCode)
@@ -184,6 +189,14 @@ func TestTheLongestTimeoutIsNoOverflow(t *testing.T) {
 			t.Errorf("sent %v", header)
 		}
 	})).ServeHTTP(httptest.NewRecorder(), clocked(t, "http://localhost/", "grpc-timeout", "99999999H"))
+	place := tow.Begin()
+	place.carry().deadline = time.Now().Add(time.Minute)
+	place.End(OutcomeOK)
+	header := http.Header{}
+	place.Call("localhost").Inject(header)
+	if _, told := leftOf(t, header); told {
+		t.Errorf("after the end: %v", header)
+	}
 	if _, has := Remaining(t.Context()); has {
 		t.Error("there is a deadline without a request")
 	}
