@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from towline._baggage import BAGGAGE
@@ -18,6 +19,11 @@ class Mark(NamedTuple):
     """How many went before it."""
     more: tuple[str, ...]
     """The fields that it wrote beside those in `HEADER_NAMES`."""
+
+
+@lru_cache(maxsize=128)
+def _plain(host: str, resend_count: int) -> Mark:
+    return Mark(host, resend_count, ())
 
 
 def resend_count(before: Mark | None) -> int:
@@ -41,7 +47,7 @@ def write_attempt(headers: MutableMapping[str, str], call: Call, before: Mark | 
         elif name in headers:
             del headers[name]
     if before is None and not call.more:
-        return Mark(call.host, call.resend_count, ())
+        return _plain(call.host, call.resend_count)
     if before is not None:
         for name in before.more:
             headers.pop(name, None)

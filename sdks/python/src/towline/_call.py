@@ -56,7 +56,6 @@ class Call:
         host: str | None,
         propagator: Propagator,
         resend_count: int,
-        *,
         detached: bool = False,
         span: ClientSpan | None = None,
     ) -> None:

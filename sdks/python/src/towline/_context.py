@@ -271,7 +271,11 @@ class Context:
             if call is not None:
                 return call
             span = _beside.installed.client_span(self, host, method)
-        return self.attempt(host, propagator or self.propagator, resend_count, span=span)
+        propagator = propagator or self.propagator
+        try:
+            return Call(self, host, propagator, resend_count, False, span)
+        except StrandEndedError:
+            return self._after_the_end().attempt(host, propagator, resend_count, span=span)
 
     def attempt(
         self,
@@ -292,7 +296,7 @@ class Context:
             span: who keeps its span, where somebody else does.
         """
         try:
-            return Call(self, host, propagator, resend_count, detached=detached, span=span)
+            return Call(self, host, propagator, resend_count, detached, span)
         except StrandEndedError:
             later = self._after_the_end()
         return later.attempt(host, propagator, resend_count, detached=detached, span=span)

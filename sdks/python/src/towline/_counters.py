@@ -36,8 +36,8 @@ class Summary(TypedDict):
 
 
 class Counters:
-    """Counts what happens. Keys are `strand_start`, `strand_end`, `call_sent`, `call_answered`, of these `received`,
-    `continued`, `cancelled`, `sent` and `joined`, and for drops `what/reason`, for example `clock/malformed`."""
+    """Counts what happens. Keys are `strand_start`, `strand_end`, `call_sent`, `call_answered`, of these `continued`,
+    `cancelled`, `sent` and `joined`, and for drops `what/reason`, for example `clock/malformed`."""
 
     __slots__ = ("_counts", "_lock")
 
@@ -73,10 +73,11 @@ class Counters:
                     found[reason] = found.get(reason, 0) + counts[key]
             return found
 
+        continued, restarted = counts.get("continued", 0), reasons("traceparent")
         return Summary(
-            received=counts.get("received", 0),
-            continued=counts.get("continued", 0),
-            restarted=reasons("traceparent"),
+            received=continued + sum(restarted.values()),
+            continued=continued,
+            restarted=restarted,
             cancelled=counts.get("cancelled", 0),
             clock_dropped=reasons("clock", "member"),
             clock_cut=counts.get("send/cut", 0),

@@ -142,9 +142,7 @@ class Propagator:
             came = self._arrived(traceparent, tracestate, (), "", self._carried(carrier))
             if isinstance(came, TraceContext):
                 links.append(came)
-                self.counters.add("received", "continued")
-            else:
-                self.counters.add("received")
+                self.counters.add("continued")
         context = self._first("consumer", new_span_id())
         context.along = Along()
         context.along.links = tuple(links)
@@ -181,9 +179,9 @@ class Propagator:
             if more:
                 self._take_along(context, more, peer, came.parent_id, None, said)
             if beside is not None:
-                context.pending = ("received", "continued")
+                context.pending = ("continued",)
                 return context
-            return context.begin("received", "continued")
+            return context.begin("continued")
         context = self._first(kind, span_id, came.sampled)
         if came.link is not None:
             context.along = Along()
@@ -192,9 +190,9 @@ class Propagator:
             said = "first" if not clock else "no_traceparent" if came.reason != "untrusted" else "untrusted"
             self._take_along(context, more, peer, came.parent_id, came.reason, said)
         if beside is not None:
-            context.pending = ("received",)
+            context.pending = ()
             return context
-        return context.begin("received")
+        return context.begin()
 
     def of_span(
         self,

@@ -66,12 +66,15 @@ class TowlineASGI:
         finally:
             set_current(before)
             context.end(response.outcome())
-            context.caller = response.over()
+            context.caller = response.over() if response.gone or response.cancelled is not None else None
+            response.complete = True
 
     def _serve(self, scope: Scope) -> Context:
         propagator = self.propagator
         names = propagator.header_names
-        traceparent, tracestate, clock = list[str](), list[str](), list[str]()
+        traceparent: list[str] = []
+        tracestate: list[str] = []
+        clock: list[str] = []
         more: dict[str, list[str]] | None = None
         for name, value in scope["headers"]:
             if name not in names:
@@ -99,8 +102,6 @@ class _Response:
 
     __slots__ = (
         "_caller",
-        "_cancelled",
-        "_complete",
         "_context",
         "_held",
         "_loop",
@@ -110,6 +111,8 @@ class _Response:
         "_status",
         "_trailer",
         "_trailers",
+        "cancelled",
+        "complete",
         "gone",
     )
 
@@ -121,36 +124,36 @@ class _Response:
         self._trailer = False  # is ours promised?
         self._held: Message | None = None
         self._status = 0
-        self._complete = False
+        self.complete = False
         self._loop = asyncio._get_running_loop()
         self._receiving = False
         self._caller: Caller | None = None
-        self._cancelled: Cancelled | None = None
+        self.cancelled: Cancelled | None = None
         self.gone = False
 
     def watch(self) -> Cancelled:
         """The application, in this thread or another one, wants to know when its caller goes: from now on that is
         looked for."""
-        if self._cancelled is None:
-            self._cancelled = Cancelled()
-            if self._loop is not None and not (self._complete or self.gone):
+        if self.cancelled is None:
+            self.cancelled = Cancelled()
+            if self._loop is not None and not (self.complete or self.gone):
                 self._loop.call_soon_threadsafe(self._look)
         if self.gone:
-            self._cancelled.set()
-        return self._cancelled
+            self.cancelled.set()
+        return self.cancelled
 
     def leave(self) -> None:
         """The caller has gone, or the server gives its request up."""
         self.gone = True
-        if self._cancelled is not None:
-            self._cancelled.set()
+        if self.cancelled is not None:
+            self.cancelled.set()
 
-    def over(self) -> Cancelled | None:
+    def over(self) -> Cancelled:
         """The exchange is over: what tells those who still ask whether the caller went before."""
-        self._complete = True
+        self.complete = True
         if self._caller is not None:
             self._caller.stop()
-        return self.watch() if self._cancelled is not None or self.gone else None
+        return self.watch()
 
     async def receive(self) -> Message:
         """The application's `receive`."""
@@ -164,16 +167,16 @@ class _Response:
             self._receiving = False
         if message["type"] == "http.disconnect":
             self._disconnected()
-        elif self._cancelled is not None:
+        elif self.cancelled is not None:
             self._look()
         return message
 
     def _look(self) -> None:
-        if self._caller is None and not (self._receiving or self._complete or self.gone):
+        if self._caller is None and not (self._receiving or self.complete or self.gone):
             self._caller = Caller(self._receive, self._disconnected)
 
     def _disconnected(self) -> None:
-        if not self._complete:  # servers say so of a request that was answered, too
+        if not self.complete:  # servers say so of a request that was answered, too
             self.leave()
 
     async def send(self, message: Message) -> None:
@@ -189,7 +192,7 @@ class _Response:
         last = (body and not message.get("more_body", False)) or kind == "http.response.pathsend"
         if self._held is not None and (body or last):
             await self._send_head(whole=last)
-        self._complete = last
+        self.complete = last
         await self._pass_on(message)
         if last:
             clock = self._context.end(self.outcome())

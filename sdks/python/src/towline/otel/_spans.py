@@ -133,9 +133,8 @@ def start_strand(span: trace.Span, propagator: Propagator, arrival: Arrival | No
     if arrival is None or parent_id is None:
         came = TraceContext(came.trace_id, came.parent_id, came.flags, came.tracestate)
     if kind != "internal" and parent_id is not None:
-        propagator.counters.add("received", "continued")
+        propagator.counters.add("continued")
     elif kind != "internal":
-        propagator.counters.add("received")
         propagator.dropped("traceparent", "absent")
     if clock and parent_id is None:
         propagator.dropped("clock", "no_traceparent")
