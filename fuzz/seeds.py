@@ -69,6 +69,21 @@ def requests():
         yield bytes([128]) + f"{parent}\0c{case['header']}".encode() + b"\1" + acts
 
 
+def carriers():
+    """What may stand beside trace and clock, alone and together."""
+    file, parent = load("carriers"), "p00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    letters = {"x-b3-traceid": "1", "x-b3-spanid": "2", "x-b3-sampled": "3", "x-b3-flags": "4"}
+    for case in file["timeout"]:
+        yield "\0".join(["t" + value for value in case["towline-timeout"]] + ["g" + value for value in case["grpc-timeout"]])
+    for case in file["b3"]:
+        multi = [letters[name] + value for name, values in case["multi"].items() for value in values]
+        yield "\0".join(["b" + value for value in case["b3"]] + multi)
+    for case in file["baggage"]:
+        if sum(map(len, case["baggage"])) < 4000:
+            yield "\0".join([parent, "?1", "t900", *("B" + value for value in case["baggage"])])
+    yield f"{parent}\0c{next(iter(clocks()))}\0?1\0Ba=1"
+
+
 def programs():
     """Acts of a program, some of each kind; the fuzzer finds the rest."""
     call, detach, end, answer, message, lost, gap, dive, many, deep = 1, 3, 4, 5, 9, 10, 12, 13, 14, 17
@@ -90,7 +105,7 @@ def hosts():
 
 
 TARGETS = {
-    "clock": clocks, "clock_v1": vectors_of_v1, "context": requests, "host_list": hosts,
+    "carriers": carriers, "clock": clocks, "clock_v1": vectors_of_v1, "context": requests, "host_list": hosts,
     "member": members, "program": programs, "trace_context": field_lists,
 }
 

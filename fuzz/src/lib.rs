@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod carriers;
 pub mod clock;
 pub mod clock_v1;
 pub mod context;

@@ -20,6 +20,9 @@ use crate::trace_context::Traceparent;
 use crate::tracer::ClientSpan;
 use crate::{ClockMode, ClockV1, HostList, SpanId, StrandError, Towline};
 
+/// The longest time that `towline-timeout` can say, in milliseconds.
+const TIMEOUT_MS_MAX: u64 = 99_999_999;
+
 /// One attempt of one outgoing call: its client span, and the headers to send.
 ///
 /// Say how it ended: [`answered`](Self::answered), [`failed`](Self::failed). A call that is dropped
@@ -148,8 +151,8 @@ impl Towline {
             trusted,
             tracestate,
             clock,
-            // A callee that is called at all has something left.
-            left: left.map(|left| left.max(1)),
+            // A callee that is called at all has something left, and reads eight digits.
+            left: left.map(|left| left.clamp(1, TIMEOUT_MS_MAX)),
             resend_count,
             stage: Stage::Sent,
         };

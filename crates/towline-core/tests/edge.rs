@@ -152,6 +152,13 @@ fn a_deadline_is_lowered_passed_on_and_not_overstepped() {
 }
 
 #[test]
+fn what_is_left_is_said_in_eight_digits() {
+    let towline = Towline::new(config().deadlines(true));
+    let context = accept(&towline, &[("grpc-timeout", "99999999H")]);
+    assert_eq!(beside(&context.call("cart"))["towline-timeout"], "99999999");
+}
+
+#[test]
 fn deadlines_are_off_unless_they_are_asked_for() {
     let towline = Towline::new(config());
     let context = accept(&towline, &[("towline-timeout", "1"), ("grpc-timeout", "x")]);

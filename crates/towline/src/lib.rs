@@ -13,12 +13,14 @@ pub use towline_core::{
 };
 #[cfg(feature = "reqwest")]
 pub use towline_reqwest::{Propagate, TimedOut, client, is_timeout};
-#[cfg(all(feature = "tokio", feature = "tower"))]
-pub use towline_tower::DeadlineLayer;
+#[cfg(feature = "tower")]
+pub use towline_tower::client::ResendCount;
 #[cfg(feature = "tower")]
 pub use towline_tower::{ClientLayer, ServerLayer, Status};
 #[cfg(feature = "axum")]
 pub use towline_tower::{CurrentContext, NoContext};
+#[cfg(all(feature = "tokio", feature = "tower"))]
+pub use towline_tower::{DeadlineLayer, client::DeadlineError};
 
 /// The project's README, whose Rust snippets are run as tests.
 #[cfg(doctest)]

@@ -25,7 +25,10 @@ fn event() -> Clock {
 async fn a_task_that_is_awaited_is_joined() {
     let context = context();
     let work = async {
-        let (task, blocking) = (towline::spawn(async { event() }), towline::spawn_blocking(event));
+        let (task, blocking) = (
+            towline::spawn(async { event() }),
+            towline::spawn_blocking(event),
+        );
         let (task, blocking) = (task.await.unwrap(), blocking.await.unwrap());
         assert_eq!(task.compare(&blocking), Order::Concurrent);
         let own = Context::current().unwrap().stamp();
@@ -67,7 +70,10 @@ async fn a_set_of_tasks_joins_each_as_it_is_taken_out() {
             known.push(stamp.unwrap());
             let own = Context::current().unwrap().stamp();
             let orders: Vec<_> = known.iter().map(|stamp| stamp.compare(&own)).collect();
-            assert!(orders.iter().all(|order| *order == Order::Before), "{orders:?}");
+            assert!(
+                orders.iter().all(|order| *order == Order::Before),
+                "{orders:?}"
+            );
         }
         assert!(tasks.is_empty() && known.len() == 4);
         tasks.spawn(async { event() });
@@ -83,5 +89,9 @@ async fn a_set_of_tasks_joins_each_as_it_is_taken_out() {
 #[tokio::test]
 async fn without_a_context_tasks_just_run() {
     assert_eq!(towline::spawn(async { 1 }).await.unwrap(), 1);
-    assert!(towline::spawn(async { Context::current().is_none() }).await.unwrap());
+    assert!(
+        towline::spawn(async { Context::current().is_none() })
+            .await
+            .unwrap()
+    );
 }
