@@ -72,7 +72,12 @@ impl Tracer for Beside {
     }
 
     fn current(&self) -> Option<Place> {
-        self.strands()?.place(&Context::current())
+        let strands = self.strands()?;
+        let place = strands.place(&Context::current());
+        if place.is_none() && tracing::Span::current().id().is_some() {
+            strands.tell(Symptom::OtherVersion);
+        }
+        place
     }
 
     fn client(&self, place: &Place, host: &str) -> Option<Box<dyn ClientSpan>> {

@@ -269,3 +269,20 @@ fn a_trace_goes_on_below_spans_that_nothing_follows() {
         "{warned:?}"
     );
 }
+
+#[test]
+fn a_call_below_a_tracing_span_of_another_version_is_warned_of_once() {
+    let traced = Traced::beside(Sampler::AlwaysOn);
+    let warned = warnings(|| {
+        let span = tracing::error_span!("of another version");
+        let _entered = span.enter();
+        for _ in 0..2 {
+            drop(traced.strands.towline().call("127.0.0.1"));
+        }
+    });
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].contains("cargo tree -i opentelemetry"),
+        "{warned:?}"
+    );
+}

@@ -14,4 +14,5 @@ mod log;
 mod metrics;
 mod processor;
 mod propagator;
+mod spans_of_tracing;
 mod traced;
