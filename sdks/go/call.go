@@ -83,10 +83,7 @@ func (c *Call) begin(place *Place) {
 	} else {
 		c.send(place)
 	}
-	t.counters.OnCallSent(CallEvent{})
-	if c.clock != "" && !c.detached {
-		t.counters.sent.Add(1)
-	}
+	t.counters.callSent(c.clock != "" && !c.detached)
 	if t.observed() {
 		e := c.event()
 		e.Clock = Clock{c.sent.text}
@@ -345,10 +342,7 @@ func (c *Call) end(outcome Outcome) {
 		return
 	}
 	t := c.towline
-	t.counters.OnCallAnswered(CallEvent{})
-	if outcome == OutcomeOK && !c.detached {
-		t.counters.joined.Add(1)
-	}
+	t.counters.callEnded(outcome == OutcomeOK && !c.detached)
 	if t.observed() {
 		e := c.event()
 		e.Clock, e.Status, e.Outcome = c.place.strand.Stamp(), c.status, outcome

@@ -10,7 +10,27 @@ import "sync/atomic"
 type Counters struct {
 	counts [len(counterKeys)]atomic.Uint64
 
-	received, continued, sent, joined atomic.Uint64
+	// Parts of strand_start, call_sent and call_answered, counted in place of those: nothing is counted
+	// twice for one event.
+	served  atomic.Uint64 // strands that a request or a message started
+	clocked atomic.Uint64 // calls with a clock
+	joined  atomic.Uint64 // calls whose answer was joined
+
+	batches, batched, linked atomic.Uint64 // batches of messages, their messages, and those that are linked
+}
+
+// count returns the count of the key with that index.
+func (c *Counters) count(i int) uint64 {
+	n := c.counts[i].Load()
+	switch i {
+	case countStrandStart:
+		n += c.served.Load()
+	case countCallSent:
+		n += c.clocked.Load()
+	case countCallAnswered:
+		n += c.joined.Load()
+	}
+	return n
 }
 
 // counterKeys are all keys that there are. Source: spec/api.md, "Observers", and spec/edge.md.
@@ -61,7 +81,7 @@ var dropCounts = func() map[drop]int {
 func (c *Counters) Get(key string) uint64 {
 	for i, known := range counterKeys {
 		if known == key {
-			return c.counts[i].Load()
+			return c.count(i)
 		}
 	}
 	return 0
@@ -71,7 +91,7 @@ func (c *Counters) Get(key string) uint64 {
 func (c *Counters) All() map[string]uint64 {
 	out := map[string]uint64{}
 	for i, key := range counterKeys {
-		if n := c.counts[i].Load(); n > 0 {
+		if n := c.count(i); n > 0 {
 			out[key] = n
 		}
 	}
@@ -79,21 +99,49 @@ func (c *Counters) All() map[string]uint64 {
 }
 
 // OnStrandStart implements [Observer].
-func (c *Counters) OnStrandStart(StrandEvent) { c.counts[countStrandStart].Add(1) }
+func (c *Counters) OnStrandStart(e StrandEvent) { c.strandStarted(e.Kind) }
+
+func (c *Counters) strandStarted(kind Kind) {
+	if kind == KindServer || kind == KindConsumer {
+		c.served.Add(1)
+	} else {
+		c.counts[countStrandStart].Add(1)
+	}
+}
 
 // OnStrandEnd implements [Observer].
-func (c *Counters) OnStrandEnd(e StrandEvent) {
+func (c *Counters) OnStrandEnd(e StrandEvent) { c.strandEnded(e.Outcome) }
+
+func (c *Counters) strandEnded(outcome Outcome) {
 	c.counts[countStrandEnd].Add(1)
-	if e.Outcome == OutcomeCancelled {
+	if outcome == OutcomeCancelled {
 		c.counts[countCancelled].Add(1)
 	}
 }
 
 // OnCallSent implements [Observer].
-func (c *Counters) OnCallSent(CallEvent) { c.counts[countCallSent].Add(1) }
+func (c *Counters) OnCallSent(e CallEvent) { c.callSent(!e.Clock.IsZero() && e.Kind != KindProducer) }
+
+func (c *Counters) callSent(withClock bool) {
+	if withClock {
+		c.clocked.Add(1)
+	} else {
+		c.counts[countCallSent].Add(1)
+	}
+}
 
 // OnCallAnswered implements [Observer].
-func (c *Counters) OnCallAnswered(CallEvent) { c.counts[countCallAnswered].Add(1) }
+func (c *Counters) OnCallAnswered(e CallEvent) {
+	c.callEnded(e.Outcome == OutcomeOK && e.Kind != KindProducer)
+}
+
+func (c *Counters) callEnded(joined bool) {
+	if joined {
+		c.joined.Add(1)
+	} else {
+		c.counts[countCallAnswered].Add(1)
+	}
+}
 
 // OnDropped implements [Observer]. What is not on the list of the specification is not counted.
 func (c *Counters) OnDropped(what What, reason Reason) {

@@ -110,7 +110,6 @@ func (t *Towline) serve(p *Place, header http.Header, r *http.Request) (answers 
 	if r == nil {
 		kind = KindConsumer
 	}
-	t.counters.received.Add(1)
 	clocks := header[keyClock]
 	came, err := ParseTraceContext(header[keyTraceparent], header[keyTracestate])
 	sampled := t.config.Sampled
@@ -141,7 +140,6 @@ func (t *Towline) serve(p *Place, header http.Header, r *http.Request) (answers 
 		t.distrust(p, kind, came, trust.Traceparent, clocks)
 		return false
 	}
-	t.counters.continued.Add(1)
 	p.towline, p.kind, p.spanID = t, kind, newSpanID()
 	p.traceID, p.parentID, p.flags, p.tracestate = came.TraceID, came.ParentID, came.Flags, came.Tracestate
 	if fields := header[keyBaggage]; len(fields) > 0 && t.beside.baggage {

@@ -98,7 +98,7 @@ func (t *Towline) ReceiveBatch(ctx context.Context, carriers ...Carrier) (contex
 			continue
 		}
 		header := headerOf(carrier)
-		t.counters.received.Add(1)
+		t.counters.batched.Add(1)
 		came, err := ParseTraceContext(header[keyTraceparent], header[keyTracestate])
 		if err == errTraceparentAbsent && t.beside.anyB3() {
 			came, _, err = t.fromB3(header)
@@ -110,10 +110,12 @@ func (t *Towline) ReceiveBatch(ctx context.Context, carriers ...Carrier) (contex
 		if came.TracestateDropped != "" {
 			t.dropped(WhatTracestate, came.TracestateDropped)
 		}
+		t.counters.linked.Add(1)
 		place.carry().links = append(place.carry().links, came)
 	}
 	place.begin(t, KindConsumer, t.config.Sampled)
 	t.strandStarted(place)
+	t.counters.batches.Add(1)
 	return NewContext(ctx, place), place
 }
 

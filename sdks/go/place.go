@@ -245,7 +245,7 @@ func (p *Place) End(outcome Outcome) {
 }
 
 func (t *Towline) strandStarted(p *Place) {
-	t.counters.OnStrandStart(StrandEvent{})
+	t.counters.strandStarted(p.kind)
 	if t.observed() {
 		e := t.strandEvent(p, "")
 		t.tell(func(o Observer) { o.OnStrandStart(e) })
@@ -253,7 +253,7 @@ func (t *Towline) strandStarted(p *Place) {
 }
 
 func (t *Towline) strandEnded(p *Place, outcome Outcome) {
-	t.counters.OnStrandEnd(StrandEvent{Outcome: outcome})
+	t.counters.strandEnded(outcome)
 	if t.observed() {
 		e := t.strandEvent(p, outcome)
 		t.tell(func(o Observer) { o.OnStrandEnd(e) })

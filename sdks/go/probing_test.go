@@ -204,6 +204,17 @@ func TestRecordIsNeverTooLong(t *testing.T) {
 	}
 }
 
+func TestRecordKeepsNoMoreThanFits(t *testing.T) {
+	tow, _ := newTowline()
+	call, p := tow.Begin().Call("localhost"), new(probing)
+	for range 1000 {
+		p.called(call, answerLost, nil)
+	}
+	if len(p.calls) > 0 || !p.cut {
+		t.Errorf("%d calls are kept, cut %t", len(p.calls), p.cut)
+	}
+}
+
 func TestRecordIsNotForSharedCaches(t *testing.T) {
 	tow, _ := newTowline()
 	server := serve(t, tow.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

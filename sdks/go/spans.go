@@ -51,13 +51,8 @@ type Origin struct {
 func (t *Towline) Adopt(o Origin) *Place {
 	p := &Place{towline: t, traceID: o.TraceID, spanID: o.SpanID, parentID: o.ParentID, flags: o.Flags & (Sampled | Random),
 		kind: o.Kind, tracestate: o.Tracestate}
-	if o.Kind == KindServer || o.Kind == KindConsumer {
-		t.counters.received.Add(1)
-		if o.ParentID.IsZero() {
-			t.dropped(WhatTraceparent, ReasonAbsent)
-		} else {
-			t.counters.continued.Add(1)
-		}
+	if o.ParentID.IsZero() && (o.Kind == KindServer || o.Kind == KindConsumer) {
+		t.dropped(WhatTraceparent, ReasonAbsent)
 	}
 	if o.ParentID.IsZero() && len(o.Clocks) > 0 {
 		t.dropped(WhatClock, ReasonNoTraceparent)

@@ -22,13 +22,20 @@ type Summary struct {
 
 // Summary returns the counts so far.
 func (c *Counters) Summary() Summary {
+	restarted, begun := c.byReason(WhatTraceparent), c.linked.Load()
+	for _, n := range restarted {
+		begun += n
+	}
+	// A batch is one strand, but as many messages as it has. It is counted after its strand.
+	batches := c.batches.Load()
+	received := c.batched.Load() + c.served.Load() - batches
 	return Summary{
-		Received: c.received.Load(), Continued: c.continued.Load(),
-		Restarted:    c.byReason(WhatTraceparent),
+		Received: received, Continued: received - min(begun, received), // a request is counted after its drops
+		Restarted:    restarted,
 		Cancelled:    c.Get("cancelled"),
 		ClockDropped: c.byReason(WhatClock, WhatMember),
 		ClockCut:     c.Get("send/cut"),
-		Sent:         c.sent.Load(),
+		Sent:         c.clocked.Load(),
 		NotSent:      c.notSent(),
 		NoContext:    c.Get("context/none"),
 		Joined:       c.joined.Load(),
