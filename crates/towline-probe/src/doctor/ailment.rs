@@ -294,4 +294,13 @@ mod tests {
         assert_eq!(codes.len(), ALL.len());
         assert!(ALL.iter().all(|ailment| ailment.code().starts_with("TW-D")));
     }
+    #[test]
+    fn the_page_names_every_code_with_its_severity() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/doctor.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for ailment in ALL {
+            let line = format!("| {} | {} | ", ailment.code(), ailment.severity());
+            assert!(page.contains(&line), "{line}");
+        }
+    }
 }

@@ -137,19 +137,20 @@ impl Checkup {
             }
             let _ = writeln!(out, "  fix   {fix}");
         }
-        let count = |severity| {
-            diagnoses
-                .iter()
-                .filter(|d| d.ailment.severity() == severity)
-                .count()
+        let some = |severity: Severity| {
+            let of = |diagnosis: &&Diagnosis| diagnosis.ailment.severity() == severity;
+            match diagnoses.iter().filter(of).count() {
+                1 => format!("1 {severity}"),
+                count => format!("{count} {severity}s"),
+            }
         };
         let _ = writeln!(
             out,
-            "{}: {} errors, {} warnings, {} notes",
+            "{}: {}, {}, {}",
             if self.is_well() { "ok" } else { "failed" },
-            count(Severity::Error),
-            count(Severity::Warning),
-            count(Severity::Note)
+            some(Severity::Error),
+            some(Severity::Warning),
+            some(Severity::Note)
         );
         charset.write(&out)
     }
