@@ -201,7 +201,7 @@ func (c *Call) SpanID() SpanID { return c.spanID }
 // replaced, or taken out where nothing of the name goes to the host.
 func (c *Call) Inject(header http.Header) {
 	for key := range header {
-		if isOurs(key) || c.far && c.isPrivate(key) {
+		if isOurs(key) || c.isPrivate(key) {
 			delete(header, key)
 		}
 	}
@@ -212,7 +212,7 @@ func (c *Call) Inject(header http.Header) {
 func (c *Call) injected(header http.Header) http.Header {
 	out := make(http.Header, len(header)+4)
 	for key, values := range header {
-		if !isOurs(key) && !(c.far && c.isPrivate(key)) {
+		if !isOurs(key) && !c.isPrivate(key) {
 			out[key] = values[:len(values):len(values)]
 		}
 	}

@@ -7,16 +7,17 @@ import (
 
 // What a call carries beside the trace, where there is some of it: B3, baggage, the deadline, a probe.
 
-// isPrivate reports whether a header field that is on the request already must not reach a far host:
-// what is ours, and on a redirect also the baggage that was meant for another host.
+// isPrivate reports whether a header field that is on the request already must not reach the host. A
+// far one gets nothing that is ours, nor on a redirect the baggage that was meant for another host. A
+// probe that this service does not answer goes nowhere, or a proxy would lend strangers its address.
 func (c *Call) isPrivate(key string) bool {
 	switch len(key) {
 	case len(keyProbe):
-		return strings.EqualFold(key, keyProbe)
+		return (c.far || !c.began) && strings.EqualFold(key, keyProbe)
 	case len(keyTimeout):
-		return strings.EqualFold(key, keyTimeout)
+		return c.far && strings.EqualFold(key, keyTimeout)
 	case len(keyBaggage):
-		return c.redirected && strings.EqualFold(key, keyBaggage)
+		return c.far && c.redirected && strings.EqualFold(key, keyBaggage)
 	default:
 		return false
 	}

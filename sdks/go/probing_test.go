@@ -143,7 +143,7 @@ func TestOnlyWhoMayProbeIsAnswered(t *testing.T) {
 				t.Errorf("answered: %t", got)
 			}
 			near, far := below.requests[0].Header, below.requests[1].Header
-			want := "by hand"
+			want := ""
 			if c.want {
 				want = c.header[0]
 			}
@@ -151,6 +151,17 @@ func TestOnlyWhoMayProbeIsAnswered(t *testing.T) {
 				t.Errorf("passed on %q, to far hosts %q", near[keyProbe], far[keyProbe])
 			}
 		})
+	}
+}
+
+func TestProbeThatNobodyBroughtIsSent(t *testing.T) {
+	tow, _ := newTowline()
+	below := new(wire)
+	if _, err := tow.Transport(below).RoundTrip(newRequest(t, http.MethodGet, "http://localhost/", keyProbe, "1")); err != nil {
+		t.Fatal(err)
+	}
+	if got := below.requests[0].Header.Get(keyProbe); got != "1" {
+		t.Errorf("sent %q", got)
 	}
 }
 
