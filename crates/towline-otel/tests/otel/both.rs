@@ -147,6 +147,9 @@ async fn one_span_of_a_request_and_of_each_call_and_answers_are_joined() {
         assert_eq!(names, ["first#1", "second#1", "third#1"], "{call}");
         assert_eq!(format!("{:08x}", hops[1].nonce), server_nonce);
     }
+    // A start, a call, its answer, a call: a call ticks once, though two have a hand in it.
+    let ticks: Vec<_> = calls.iter().map(|call| call.hops()[1].known.tick).collect();
+    assert_eq!(ticks, [2, 4]);
     // Towline's client has read the answer: the second call knows of the first.
     assert_eq!(calls[0].compare(&calls[1]), Order::Before);
     // So has Towline's layer answered: the first service knows of all.

@@ -177,3 +177,34 @@ fn alone_it_stamps_the_start() {
     assert_eq!(clock.tick(), 1);
     provider.shutdown().unwrap();
 }
+
+#[test]
+fn more_attempts_than_are_remembered_cannot_be_told_at_once() {
+    let traced = Traced::new();
+    let served = traced.served();
+    let call = traced.span(SpanKind::Client, &served);
+    let clocks: Vec<_> = (0..65)
+        .map(|_| traced.inject(&call).clock.unwrap())
+        .collect();
+    // The last one is marked, the others wait for the span's end.
+    served.span().end();
+    assert!(
+        traced
+            .exported(&served)
+            .as_str()
+            .ends_with(";x=\"2-65 66~\"")
+    );
+    assert_eq!(clocks[64].tick(), 66);
+}
+
+#[test]
+fn after_a_shutdown_nothing_is_followed() {
+    let traced = Traced::new();
+    let served = traced.served();
+    traced.shut_down();
+    // It is as if no processor had seen it, but the request's strand is still known.
+    let clock = traced.inject(&served).clock.unwrap();
+    assert_eq!(clock.hops().len(), 2, "{clock}");
+    let root = traced.span(SpanKind::Internal, &Context::new());
+    assert!(traced.inject(&root).clock.is_none());
+}

@@ -256,3 +256,52 @@ fn tracecontext_alone_sends_on_the_callers_member_and_ours_takes_it_out() {
     let served = off.span(SpanKind::Server, &off.extract(&fields));
     assert_eq!(off.inject(&served).tracestate, None);
 }
+
+#[test]
+fn labels_are_hashed_for_hosts_that_were_added_to_the_list() {
+    let config = Config::new().hash_labels(true).propagate_to("example.com");
+    let traced = Traced::with(config, Sampler::AlwaysOn);
+    let served = traced.served();
+    let near = traced
+        .inject(&traced.call("stock.internal", &served))
+        .clock
+        .unwrap();
+    let far = traced
+        .inject(&traced.call("api.example.com", &served))
+        .clock
+        .unwrap();
+    assert_eq!(near.hops()[0].to_string(), "web#1");
+    // The first digits of the SHA-256 of each.
+    let hops: Vec<_> = far.hops().iter().map(ToString::to_string).collect();
+    assert!(
+        hops[0].ends_with("#6b86b273") && hops[1].ends_with("#6b86b273"),
+        "{far}"
+    );
+    assert_ne!(hops[0], near.hops()[0].to_string());
+    assert!(
+        !far.as_str().contains("shop") && !far.as_str().contains("web"),
+        "{far}"
+    );
+}
+
+#[test]
+fn clocks_that_are_too_long_are_cut_or_not_sent_and_counted() {
+    for (bytes, counted) in [(75, "send/cut=1"), (20, "send/too_long=1")] {
+        // What came is read by the same limit.
+        let config = Config::new().header_bytes_max(bytes);
+        let traced = Traced::with(config, Sampler::AlwaysOn);
+        let root = traced.span(SpanKind::Internal, &Context::new());
+        let mut sent = None;
+        // Every other one stays open: no range covers them all.
+        let calls = [(); 8].map(|()| {
+            let call = traced.span(SpanKind::Client, &root);
+            sent = traced.inject(&call).clock;
+            traced.inject(&root);
+            call
+        });
+        let key = counted.split('=').next().unwrap();
+        assert!(traced.counted().contains(key), "{}", traced.counted());
+        assert_eq!(sent.is_some(), bytes > 20);
+        drop(calls);
+    }
+}

@@ -21,6 +21,7 @@ pub(crate) struct Traced {
     pub(crate) propagator: TextMapCompositePropagator,
     pub(crate) tracer: SdkTracer,
     exporter: InMemorySpanExporter,
+    provider: SdkTracerProvider,
 }
 
 /// What goes out with a call.
@@ -58,6 +59,7 @@ impl Traced {
             tracer: provider.tracer("traced"),
             strands,
             exporter,
+            provider,
         }
     }
 
@@ -119,6 +121,10 @@ impl Traced {
             .into_iter()
             .find(|span| span.span_context.span_id() == span_id);
         found.expect("it has ended")
+    }
+
+    pub(crate) fn shut_down(&self) {
+        self.provider.shutdown().expect("it runs");
     }
 
     pub(crate) fn counted(&self) -> String {
