@@ -299,7 +299,7 @@ impl Cause {
             Self::AnswerWithoutClock => Words {
                 code: "TW-P031",
                 headline: "ANSWER WITHOUT CLOCK",
-                why: "the server middleware did not put its clock on the response, or something on the way back takes it out",
+                why: "the server middleware did not put its clock on the response, clocks are off there, or something on the way back takes it out",
                 fix: Fix::Server,
             },
             Self::AnswerStale => Words {
@@ -377,7 +377,7 @@ impl Cause {
             Self::NotTowline => Words {
                 code: "TW-P061",
                 headline: "UNKNOWN",
-                why: "neither hop record nor clock came back: no Towline middleware there, a proxy that takes the headers out in both directions, or a host that is not on the allow-list",
+                why: "neither hop record nor clock came back: no Towline middleware there, or it is disabled, a proxy that takes the headers out in both directions, or a host that is not on the allow-list",
                 fix: Fix::Server,
             },
             Self::RecordWithheld => Words {

@@ -74,6 +74,12 @@ impl Demo {
         finish(self.command(env!("CARGO_BIN_EXE_towline")).args(args), "")
     }
 
+    /// With a setting of the program's own.
+    pub(crate) fn run_with(&self, name: &str, value: &str, args: &[&str]) -> Ran {
+        let mut command = self.command(env!("CARGO_BIN_EXE_towline"));
+        finish(command.env(name, value).args(args), "")
+    }
+
     /// With something to read on standard input.
     pub(crate) fn run_reading(&self, args: &[&str], input: &str) -> Ran {
         finish(

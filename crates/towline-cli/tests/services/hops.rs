@@ -142,6 +142,52 @@ fn a_proxy_with_a_span_of_its_own_is_something_between() {
 }
 
 #[test]
+fn only_who_has_the_token_is_answered() {
+    const TOKEN: &str = "TOWLINE_PROBE";
+    let demo = Demo::with_setting("token", TOKEN, "s3cret-token");
+    let towlines = Towlines::of(&demo);
+    for (n, first) in NAMES.iter().enumerate() {
+        let calls = json!([{"url": towlines.url(NAMES[(n + 1) % 4])}]);
+        let data = json!({"payload": "p", "calls": calls}).to_string();
+        let args = ["probe", first, "--hops", "--data", &data];
+        let ran = demo.run_with(TOKEN, "s3cret-token", &args).exits(0);
+        assert!(ran.stdout.ends_with("ok: 2 of 2 hops kept the context\n"));
+        assert!(!ran.stdout.contains("s3cret"), "{}", ran.stdout);
+        for other in ["1", "s3cret-toker", "s3cret-token2"] {
+            let ran = demo.run_with(TOKEN, other, &args).exits(1);
+            assert_eq!(finding(&ran).1, "TW-P062", "{first}\n{}", ran.stdout);
+        }
+    }
+    for log in std::fs::read_dir(demo.dir().join("logs")).unwrap() {
+        let log = std::fs::read_to_string(log.unwrap().path()).unwrap();
+        assert!(!log.contains("s3cret"), "{log}");
+    }
+    let off = Demo::with_setting("off", TOKEN, "off");
+    for first in NAMES {
+        let ran = probe(&off, first, &json!([])).exits(1);
+        assert_eq!(finding(&ran).1, "TW-P062", "{first}\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_and_a_service_that_is_disabled_are_named() {
+    let off = Demo::with_setting("clock-off", "TOWLINE_CLOCK", "off");
+    let disabled = Demo::with_setting("disabled", "TOWLINE_DISABLED", "true");
+    let (away, gone, demo) = (Towlines::of(&off), Towlines::of(&disabled), Demo::up("on"));
+    let here = Towlines::of(&demo);
+    for (n, name) in NAMES.iter().enumerate() {
+        let (first, last) = (NAMES[(n + 1) % 4], here.url(NAMES[(n + 2) % 4]));
+        let calls = json!([{"url": away.url(name), "calls": [{"url": last}]}]);
+        let ran = probe(&demo, first, &calls).exits(1);
+        let sentence = format!("CLOCK OFF at 2: {name}#");
+        assert!(ran.stdout.contains(&sentence), "{}", ran.stdout);
+        let calls = json!([{"url": gone.url(name), "calls": [{"url": last}]}]);
+        let ran = probe(&demo, first, &calls).exits(1);
+        assert_eq!(finding(&ran).1, "TW-P061", "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn behind_a_service_with_opentelemetry_alone_nothing_is_seen_and_it_is_named() {
     let demo = Demo::up("plain");
     let towlines = Towlines::of(&demo);

@@ -21,6 +21,7 @@ pub(super) fn check(stops: &mut Vec<Stop>, steps: &[Step<'_>], findings: &mut Fi
             callee_number: number + 1,
             caller_label: caller.label(),
             caller_service: caller.service.clone().unwrap_or_default(),
+            is_caller_unclocked: matches!(caller.answer, Cell::Bad(_)),
             trace_id: caller.trace_id,
             flags: caller.flags,
             call: &step.call,
@@ -49,6 +50,8 @@ struct Edge<'a> {
     callee_number: usize,
     caller_label: String,
     caller_service: String,
+    /// Whether the caller's own answer brought no clock.
+    is_caller_unclocked: bool,
     trace_id: Option<TraceId>,
     flags: Option<u8>,
     call: &'a Call,
@@ -174,6 +177,18 @@ impl Edge<'_> {
                 "first" => "first",
                 "member" => "member",
                 _ => "dropped",
+            });
+            return false;
+        }
+        // Neither the header nor the member came, and nothing went back: there was none.
+        if reason == "first" && self.is_caller_unclocked {
+            self.stop.clock = Cell::Bad("NOT SENT");
+            self.findings.add(New {
+                cause: Cause::ClockOff,
+                place: Place::At(self.caller_number),
+                hop: Some(self.caller_number),
+                what: format!("{caller} neither calls nor answers with a clock"),
+                fix: Cause::ClockOff.fix(&self.caller_service),
             });
             return false;
         }

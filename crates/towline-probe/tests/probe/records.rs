@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Untrusting,
     /// Has no room for the records of its callees.
     Cut,
+    /// Has its clock switched off.
+    ClockOff,
 }
 
 /// A service and those that it calls, one after the other.
@@ -225,7 +227,7 @@ fn serve(service: &Service, headers: &Headers) -> Headers {
         },
         (Ok(_), _) => ("duplicate", None),
     };
-    let is_answered = word == "continued";
+    let is_answered = word == "continued" && service.kind != Kind::ClockOff;
     let strand = strand.get_or_insert_with(|| Strand::first(&component, span_id.low32(), trace));
     let token = field(headers, "towline-probe");
     let mut calls = Vec::new();
@@ -243,6 +245,9 @@ fn serve(service: &Service, headers: &Headers) -> Headers {
             ),
             ("raceway-clock".to_owned(), clock.as_str().to_owned()),
         ];
+        if service.kind == Kind::ClockOff {
+            on.truncate(1);
+        }
         on.extend(
             token
                 .clone()

@@ -188,6 +188,17 @@ fn a_service_that_keeps_its_record_is_told_from_one_without_towline() {
 }
 
 #[test]
+fn a_clock_that_is_off_is_told_from_one_that_is_taken_out() {
+    let report = shop(|cart| cart.is(Kind::ClockOff));
+    assert_eq!(codes(&report), ["TW-P031", "TW-P028"], "{}", text(&report));
+    assert_eq!(report.findings()[1].hop, Some(2));
+    assert_eq!(
+        report.findings()[1].what,
+        "cart#1 neither calls nor answers with a clock"
+    );
+}
+
+#[test]
 fn of_several_faults_the_first_is_named() {
     let deep = service("rows", []).behind(Between::Strips("traceparent"));
     let stock = service("stock", [deep]).behind(Between::Flips);
