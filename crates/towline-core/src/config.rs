@@ -786,6 +786,54 @@ mod tests {
     }
 
     #[test]
+    fn propagators_are_read_and_what_they_leave_out_is_warned_of() {
+        let decided = |text| decided(Config::new(), &[("OTEL_PROPAGATORS", text)]);
+        for (text, names, warning_count) in [
+            ("", "tracecontext,baggage", 0),
+            (" tracecontext , B3 ,b3,", "tracecontext,b3", 0),
+            (
+                "tracecontext,b3multi,towline",
+                "tracecontext,b3multi,towline",
+                0,
+            ),
+            ("tracecontext,jaeger,xray", "tracecontext", 2),
+            ("b3", "b3", 1),
+            ("none", "none", 1),
+            ("jaeger", "", 2),
+        ] {
+            let (settings, warnings) = decided(text);
+            assert_eq!(settings.propagators.to_string(), names, "{text}");
+            assert_eq!(warnings.len(), warning_count, "{text}: {warnings:?}");
+        }
+        assert!(!decided("none").0.propagators.baggage());
+        let in_code = Config::new().propagators("tracecontext");
+        let settings = understood(in_code, &[("OTEL_PROPAGATORS", "b3")]);
+        assert_eq!(settings.propagators.names(), ["tracecontext"]);
+    }
+
+    #[test]
+    fn deadlines_hashes_and_probes_are_decided_like_all_else() {
+        let all = [
+            ("TOWLINE_DEADLINES", "TRUE"),
+            ("TOWLINE_HASH_LABELS", "true"),
+            ("TOWLINE_PROBE", " s3cret "),
+        ];
+        let settings = understood(Config::new(), &all);
+        assert!(settings.deadlines && settings.hash_labels);
+        assert_eq!(settings.probe, ProbeMode::Token("s3cret".into()));
+        let in_code = Config::new()
+            .deadlines(false)
+            .hash_labels(false)
+            .probe("Off");
+        let settings = understood(in_code, &all);
+        assert!(!settings.deadlines && !settings.hash_labels);
+        assert_eq!(settings.probe, ProbeMode::Off);
+        let settings = understood(Config::new().probe(""), &[]);
+        assert!(!settings.deadlines && !settings.hash_labels);
+        assert_eq!(settings.probe, ProbeMode::Loopback);
+    }
+
+    #[test]
     fn resource_attributes_are_read_whole_or_not_at_all() {
         let name = |attributes| {
             decided(
