@@ -124,9 +124,6 @@ func (c *Call) send(place *Place) {
 	case c.far:
 		c.place, _ = place.act((*Strand).event)
 		t.withhold(c.host)
-	case mode == ClockOnV1 && c.hashes(): // v1 finds services by their names
-		c.place, _ = place.act((*Strand).event)
-		t.withhold(c.host)
 	case mode == ClockOnV1:
 		c.place, _ = place.act((*Strand).event)
 		c.sendV1()
@@ -186,7 +183,11 @@ func (c *Call) sendV1() {
 		t.dropped(WhatSend, reasonOf(err))
 		return
 	}
-	header := next.Write(c.place.traceID, c.spanID, c.place.spanID, t.config.ServiceName, t.config.Instance)
+	written, service, instance := next, t.config.ServiceName, t.config.Instance
+	if !c.anyHost && !c.detached && c.hashes() {
+		written, service, instance = next.withoutNames(), hashedLabel(service), hashedLabel(instance)
+	}
+	header := written.Write(c.place.traceID, c.spanID, c.place.spanID, service, instance)
 	if len(header) > t.config.Limits.HeaderBytesMax {
 		t.dropped(WhatSend, ReasonTooLong)
 		return

@@ -1,29 +1,11 @@
 package towline
 
 // CORSHeaders returns what a server has to say to browsers of other origins that trace their calls: the
-// names for Access-Control-Allow-Headers, and those for Access-Control-Expose-Headers.
+// names for Access-Control-Allow-Headers, and those for Access-Control-Expose-Headers, beside those
+// that the application needs. The caller owns the lists.
 //
 // Source: spec/edge.md, "Safe by default".
-func (t *Towline) CORSHeaders() (allow, expose []string) {
-	if t.config.Disabled {
-		return nil, nil
-	}
-	allow = []string{"traceparent", "tracestate", headerClock}
-	expose = []string{headerClock}
-	if t.beside.baggage {
-		allow = append(allow, "baggage")
-	}
-	if t.beside.anyB3() {
-		allow = append(allow, "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags")
-	}
-	if t.config.Deadlines {
-		allow = append(allow, "towline-timeout")
-	}
-	if t.config.TraceResponse {
-		expose = append(expose, "traceresponse", "server-timing")
-	}
-	return allow, expose
+func CORSHeaders() (allow, expose []string) {
+	return []string{"traceparent", "tracestate", headerClock, "baggage", "towline-timeout"},
+		[]string{headerClock, "traceresponse", "server-timing"}
 }
-
-// CORSHeaders is [Towline.CORSHeaders] of the [Default] instance.
-func CORSHeaders() (allow, expose []string) { return Default().CORSHeaders() }

@@ -128,7 +128,7 @@ func (c *Call) rehost(host string) {
 	c.host, c.anyHost = host, false
 	known := t.traceparentTo.holds(host)
 	if c.far = !known || !t.clockHosts.holds(host); !c.far {
-		if c.hashes() && c.sent.text != "" {
+		if c.hashes() && c.clock != "" {
 			c.hideNames()
 		}
 		return
@@ -142,8 +142,14 @@ func (c *Call) rehost(host string) {
 	}
 }
 
-// hideNames hashes the labels of a clock that was made before its host was known.
+// hideNames hashes the labels of a clock that was made before its host was known. One of v1 is not sent
+// then.
 func (c *Call) hideNames() {
+	if c.sent.text == "" {
+		c.clock = ""
+		c.towline.withhold(c.host)
+		return
+	}
 	text, wasCut, err := withoutNames(c.sent.text, c.towline.config.Limits)
 	if err != nil {
 		c.towline.dropped(WhatSend, reasonOf(err))

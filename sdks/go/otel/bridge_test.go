@@ -426,6 +426,42 @@ func TestClockDoesNotReachFarHosts(t *testing.T) {
 	}
 }
 
+func TestNamesAreHiddenFromHostsThatOnlyASettingAllows(t *testing.T) {
+	for _, mode := range []towline.ClockMode{towline.ClockV2, towline.ClockOnV1} {
+		middle := newInstrumented(t, true, towline.WithHashLabels(true), towline.WithPropagateTo("partner.example.org"), towline.WithClock(mode))
+		var sent string
+		base := middle.bridge.Towline().Transport(roundTrip(func(r *http.Request) (*http.Response, error) {
+			sent = r.Header.Get("Raceway-Clock")
+			clock, err := towline.ParseClock(sent)
+			if err != nil {
+				return nil, err
+			}
+			answer := towline.StartStrandFrom(clock, "partner", "1", 7, false).End().Format()
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Raceway-Clock": {answer}}, Body: http.NoBody, Request: r}, nil
+		}))
+		ctx, span := middle.provider.Tracer("test").Start(t.Context(), "job")
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://partner.example.org/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The host of the client span is not known when it starts.
+		begun, client := middle.provider.Tracer("test").Start(ctx, "call", trace.WithSpanKind(trace.SpanKindClient))
+		response, err := base.RoundTrip(r.WithContext(begun))
+		client.End()
+		span.End()
+		got := middle.bridge.Towline().Counters().Summary()
+		if mode == towline.ClockOnV1 {
+			if sent != "" || got.NotSent["withheld"] != 1 {
+				t.Errorf("v1: sent %q, counted %+v", sent, got)
+			}
+			continue
+		}
+		if err != nil || response.StatusCode != http.StatusOK || sent == "" || strings.Contains(sent, "middle") || got.Joined != 1 {
+			t.Errorf("sent %q, counted %+v, %v", sent, got, err)
+		}
+	}
+}
+
 func TestSpansThatNeverEndAreBounded(t *testing.T) {
 	middle := newInstrumented(t, true)
 	tracer := middle.provider.Tracer("test")
