@@ -1,5 +1,6 @@
 import { readB3 } from "./b3.js";
 import { readBaggage } from "./baggage.js";
+import type { OtherSpan } from "./beside.js";
 import { Clock } from "./clock.js";
 import { readV1 } from "./clock-v1.js";
 import type { Peer, TrustMode } from "./config.js";
@@ -9,6 +10,7 @@ import type { DropReasons, StrandKind } from "./observer.js";
 import { isProbeAllowed } from "./probe-mode.js";
 import { type ClockVerdict, Probing } from "./probing.js";
 import { readClock, trimBlanks } from "./scan-clock.js";
+import { shared } from "./shared.js";
 import { readShort } from "./short-clock.js";
 import { Strand } from "./strand.js";
 import { readTimeout } from "./timeout.js";
@@ -69,26 +71,27 @@ function begin(
 	peer: () => Peer,
 	kind: StrandKind,
 ): Accepted {
+	const other = kind === "server" ? shared.beside?.serverSpan() : undefined;
 	const { mode, dropTracestate } =
 		towline.config.trust === undefined
 			? { mode: "continue" as const, dropTracestate: false }
 			: towline.trustOf(peer());
-	if (mode !== "continue") return restart(towline, headers, mode, kind);
+	if (mode !== "continue") return restart(towline, headers, mode, kind, other);
 	if (dropTracestate && headers.tracestate.length > 0) {
 		towline.dropped("tracestate", "untrusted");
 	}
 	const states = dropTracestate ? [] : headers.tracestate;
 	const came = TraceContext.of(headers.traceparent, states);
 	if (came === "absent" && towline.writesB3) {
-		return beginByB3(towline, headers, kind);
+		return beginByB3(towline, headers, kind, other);
 	}
 	if (typeof came === "string") {
-		return renew(towline, came, headers.clock, kind);
+		return renew(towline, came, headers.clock, kind, undefined, other);
 	}
 	if (came.tracestateDropped) {
 		towline.dropped("tracestate", came.tracestateDropped);
 	}
-	return proceed(towline, came, headers.clock, kind);
+	return proceed(towline, came, headers.clock, kind, other);
 }
 
 /** A new trace, where there is none to continue. */
@@ -98,11 +101,12 @@ function renew(
 	clocks: readonly string[],
 	kind: StrandKind,
 	sampled?: boolean,
+	other?: OtherSpan,
 ): Accepted {
 	towline.dropped("traceparent", restarted);
 	const clock = clocks.length > 0 ? "no_traceparent" : "first";
 	if (clock === "no_traceparent") towline.dropped("clock", clock);
-	const context = towline.newTrace(kind, NO_LINKS, sampled);
+	const context = towline.newTrace(kind, NO_LINKS, sampled, other);
 	return { context, isAnswered: false, restarted, clock };
 }
 
@@ -111,20 +115,22 @@ function beginByB3(
 	towline: Towline,
 	headers: IncomingHeaders,
 	kind: StrandKind,
+	other?: OtherSpan,
 ): Accepted {
 	const read = readB3((name) => headers.fields(name));
 	const { clock } = headers;
-	if (read === "b3_malformed") return renew(towline, read, clock, kind);
+	if (read === "b3_malformed")
+		return renew(towline, read, clock, kind, undefined, other);
 	const ids = read?.ids;
 	if (ids === undefined) {
-		return renew(towline, "absent", clock, kind, read?.sampled);
+		return renew(towline, "absent", clock, kind, read?.sampled, other);
 	}
 	const isSampled = read?.sampled ?? towline.config.sampled;
 	const { traceId, spanId } = ids;
 	const came = TraceContext.ofIds(traceId, spanId, isSampled ? SAMPLED : 0);
 	// A clock belongs to a `traceparent`.
 	if (clock.length > 0) towline.dropped("clock", "no_traceparent");
-	const accepted = proceed(towline, came, [], kind);
+	const accepted = proceed(towline, came, [], kind, other);
 	return clock.length > 0 ? { ...accepted, clock: "no_traceparent" } : accepted;
 }
 
@@ -134,6 +140,7 @@ function restart(
 	headers: IncomingHeaders,
 	mode: TrustMode,
 	kind: StrandKind,
+	other?: OtherSpan,
 ): Accepted {
 	const came = contextOf(towline, headers);
 	const restarted =
@@ -146,7 +153,9 @@ function restart(
 	}
 	const links = mode === "restart" && came !== undefined ? [came] : NO_LINKS;
 	const clock = headers.clock.length > 0 ? "untrusted" : "first";
-	const context = towline.newTrace(kind, links);
+	// What the peer's clock said is not believed, whoever has read it.
+	const span = other && { ...other, strand: undefined };
+	const context = towline.newTrace(kind, links, undefined, span);
 	return { context, isAnswered: false, restarted, clock };
 }
 
@@ -169,7 +178,9 @@ function proceed(
 	came: TraceContext,
 	clocks: readonly string[],
 	kind: StrandKind,
+	other: OtherSpan | undefined,
 ): Accepted {
+	if (other !== undefined) return stepAside(towline, came, clocks, kind, other);
 	const { traceId, flags, members, parentId } = came;
 	const none = { links: NO_LINKS, vector: undefined, edge: undefined };
 	const trace: Trace = { traceId, flags, members, ...none };
@@ -194,14 +205,59 @@ function proceed(
 	};
 }
 
+/** The request has a server span already: its ids, and its strand where it has one. */
+function stepAside(
+	towline: Towline,
+	came: TraceContext,
+	clocks: readonly string[],
+	kind: StrandKind,
+	other: OtherSpan,
+): Accepted {
+	const { traceId, spanId } = other;
+	const links = traceId === came.traceId ? NO_LINKS : [came];
+	const trace: Trace = {
+		traceId,
+		flags: (came.flags & ~SAMPLED) | other.flags,
+		members: came.members,
+		links,
+		vector: undefined,
+		edge: undefined,
+	};
+	// Where it has a strand, what is refused was counted by who made that.
+	const isTold = other.strand === undefined;
+	const read =
+		links !== NO_LINKS
+			? "other_trace"
+			: clocks.length > 0
+				? readSender(towline, trace, clocks, isTold)
+				: readMember(towline, came, isTold);
+	const sender = typeof read === "string" ? undefined : read;
+	const isGap = clocks.length === 0;
+	const nonce = nonceOf(spanId);
+	const strand =
+		other.strand ??
+		(sender === undefined
+			? towline.firstStrand(traceId, spanId)
+			: Strand.after(sender, towline.labelsOf(nonce), nonce, isGap));
+	other.adopt(strand);
+	const parentId = other.parentId ?? came.parentId;
+	return {
+		context: new Context(towline, kind, trace, spanId, parentId, strand),
+		isAnswered: sender !== undefined && !isGap,
+		restarted: undefined,
+		clock: typeof read === "string" ? read : isGap ? "member" : "continued",
+	};
+}
+
 /**
  * The clock that came in v2; one in v1 goes into `trace`. What is refused is
  * counted, and the reason given.
  */
-function readSender(
+export function readSender(
 	towline: Towline,
-	trace: Trace,
+	trace: Pick<Trace, "traceId" | "vector">,
 	clocks: readonly string[],
+	isTold = true,
 ): Clock | ClockVerdict {
 	const [clock = "", ...more] = clocks;
 	const { limits } = towline.config;
@@ -213,7 +269,7 @@ function readSender(
 				? readV1(clock, traceId, limits.bytes)
 				: readClock(clock, limits, clockTrace(traceId));
 	if (typeof read === "string") {
-		towline.dropped("clock", read);
+		if (isTold) towline.dropped("clock", read);
 		return read;
 	}
 	if (!("vector" in read)) return new Clock(read);
@@ -222,16 +278,17 @@ function readSender(
 }
 
 /** The clock in our tracestate member. */
-function readMember(
+export function readMember(
 	towline: Towline,
-	came: TraceContext,
+	came: Pick<TraceContext, "own" | "traceId">,
+	isTold = true,
 ): Clock | ClockVerdict {
 	if (came.own === undefined) return "first";
 	const { limits } = towline.config;
 	const read = readShort(came.own, clockTrace(came.traceId), limits);
 	if (typeof read !== "string") return new Clock(read);
 	const reason = read === "malformed" ? read : "over_limits";
-	towline.dropped("member", reason);
+	if (isTold) towline.dropped("member", reason);
 	return reason;
 }
 

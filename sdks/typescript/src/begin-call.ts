@@ -1,3 +1,4 @@
+import type { ClientSpan } from "./beside.js";
 import { Call } from "./call.js";
 import type { CallHeaders } from "./call-headers.js";
 import { ClockError } from "./clock-error.js";
@@ -6,6 +7,7 @@ import type { Context } from "./context.js";
 import { hashedLabel, hashedStamp, hashedVector } from "./hash-labels.js";
 import type { HostDecision } from "./host-policy.js";
 import { newSpanId } from "./ids.js";
+import { shared } from "./shared.js";
 import type { Header, SentStamp } from "./strand.js";
 import type { Towline } from "./towline.js";
 import { writeTraceparent } from "./traceparent.js";
@@ -19,6 +21,8 @@ export interface CallOptions {
 	readonly withoutClock?: boolean;
 	/** How many attempts went before it for the same request. */
 	readonly resendCount?: number;
+	/** That of the request, where the client knows it. */
+	readonly method?: string | undefined;
 }
 
 /** What a call carries beside its `traceparent`. */
@@ -44,16 +48,18 @@ export function beginCall(
 	options: CallOptions = {},
 ): Call {
 	const from = context.live();
-	const spanId = newSpanId();
+	const span = shared.beside?.clientSpan(from, host, options);
+	const spanId = span?.spanId ?? newSpanId();
+	const flags = span?.flags ?? from.flags;
 	const allowed = towline.decide(host);
 	const isOpen = allowed.clock && !options.withoutClock;
 	const hashes = towline.config.hashLabels && !allowed.isPrivate;
 	const { header, fork, short } = isOpen
-		? chooseClock(towline, from, spanId, hashes)
+		? chooseClock(towline, from, spanId, hashes, span)
 		: withoutClock(towline, from, host);
 	const headers: CallHeaders = {};
 	if (allowed.traceparent) {
-		headers.traceparent = writeTraceparent(from.traceId, spanId, from.flags);
+		headers.traceparent = writeTraceparent(from.traceId, spanId, flags);
 		const list =
 			fork === undefined
 				? from.tracestate
@@ -80,6 +86,7 @@ export function beginCall(
 		isOpen,
 		carriesMore,
 		left,
+		span,
 	);
 }
 
@@ -139,6 +146,7 @@ function chooseClock(
 	from: Context,
 	spanId: string,
 	hashes: boolean,
+	span: ClientSpan | undefined,
 ): ChosenClock {
 	if (towline.config.clock === "off") {
 		from.strand.advance();
@@ -146,13 +154,18 @@ function chooseClock(
 	}
 	const vector = towline.vectorFor(from.vector);
 	return vector === undefined
-		? sendV2(towline, from, hashes)
+		? sendV2(towline, from, hashes, span)
 		: sendV1(towline, from, vector, spanId, hashes);
 }
 
-function sendV2(towline: Towline, from: Context, hashes: boolean): ChosenClock {
+function sendV2(
+	towline: Towline,
+	from: Context,
+	hashes: boolean,
+	span: ClientSpan | undefined,
+): ChosenClock {
 	const { limits } = towline.config;
-	const stamp = from.strand.sendStamp(limits);
+	const stamp = span?.takeFork(from) ?? from.strand.sendStamp(limits);
 	if (typeof stamp === "string") {
 		const reason = stamp === "over_limits" ? stamp : "too_long";
 		towline.dropped("send", reason);

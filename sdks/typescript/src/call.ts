@@ -1,3 +1,4 @@
+import type { ClientSpan } from "./beside.js";
 import { type CallHeaders, fieldRule } from "./call-headers.js";
 import type { Context } from "./context.js";
 import { current } from "./current.js";
@@ -52,7 +53,10 @@ export class Call {
 		readonly carriesMore: boolean,
 		/** @internal Milliseconds until it is to be given up; undefined where there is no deadline. */
 		readonly left: number | undefined,
+		/** The span that another tracing system has of it. */
+		private readonly span: ClientSpan | undefined,
 	) {
+		if (span !== undefined) span.sent(headers["raceway-clock"]);
 		const header = headers["raceway-clock"];
 		towline.counters.countCallSent(header !== undefined);
 		if (towline.isObserved) {
@@ -123,6 +127,11 @@ export class Call {
 		if (this.ownsStrand) this.endStrand(outcome);
 	}
 
+	/** @internal Does the call, where nobody else makes a span of it. */
+	run<T>(work: () => T): T {
+		return this.span === undefined ? work() : this.span.run(work);
+	}
+
 	/** Whoever sent the request asked what was seen: the answer's `towline-hops` is wanted. */
 	get isProbed(): boolean {
 		return this.context.edge?.probing !== undefined;
@@ -187,6 +196,7 @@ export class Call {
 
 	private tell(outcome: CallOutcome, status: number | undefined): void {
 		this.towline.counters.countCallAnswered(outcome);
+		this.span?.ended(outcome, status, this.context.strand);
 		if (!this.towline.isObserved) return;
 		const clock = this.context.strand.clock;
 		const event = { ...this.describe(clock), status, outcome };
@@ -199,8 +209,9 @@ export class Call {
 	}
 
 	private describe(clock: Stamp | undefined): CallEvent {
-		const { traceId, spanId: parentId, flags } = this.context;
+		const { traceId, flags } = this.context;
 		const { spanId, host, resendCount } = this;
+		const parentId = this.span?.parentId ?? this.context.spanId;
 		return {
 			traceId,
 			spanId,

@@ -75,8 +75,9 @@ class TracedFetch {
 		let changes: RequestInit = follows ? MANUAL : {};
 		for (let count = 0; ; count++) {
 			if (!this.towline.hasTime()) throw timeoutError("no time is left");
-			const options = { withoutClock, resendCount: count };
-			const call = this.towline.begin(hostOfUrl(leg.url), options);
+			const { method } = leg;
+			const about = { withoutClock, resendCount: count, method };
+			const call = this.towline.begin(hostOfUrl(leg.url), about);
 			const headers = replaceHeaders(leg.headers, call);
 			if (call.left !== undefined) {
 				changes = { ...changes, signal: limited(init, request, call.left) };
@@ -84,7 +85,8 @@ class TracedFetch {
 			call.handOver();
 			let response: Response;
 			try {
-				response = await this.fetch(input, { ...init, ...changes, headers });
+				const options = { ...init, ...changes, headers };
+				response = await call.run(() => this.fetch(input, options));
 			} catch (error) {
 				const signal = init?.signal ?? request?.signal;
 				call.failed(signal?.aborted ? "cancelled" : "error");

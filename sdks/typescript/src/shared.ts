@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Beside } from "./beside.js";
 import type { Context } from "./context.js";
 import type { Towline } from "./towline.js";
 
@@ -13,6 +14,8 @@ export interface Shared {
 	readonly attempts: Map<string, Context | undefined>;
 	/** The default instance, once it was needed. */
 	towline: Towline | undefined;
+	/** The other tracing system in the process, where it was told of. */
+	beside?: Beside;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { beginCall, type CallOptions } from "./begin-call.js";
+import type { OtherSpan } from "./beside.js";
 import type { Call } from "./call.js";
 import type { MessageCarrier } from "./carrier.js";
 import { ClockV1, componentV1 } from "./clock-v1.js";
@@ -112,7 +113,7 @@ export class Towline {
 
 	/** @internal The same, with what is special about the call. */
 	begin(host: string, options: CallOptions): Call {
-		const context = current();
+		const context = current() ?? shared.beside?.contextNow(this);
 		if (context !== undefined) return beginCall(this, context, host, options);
 		this.dropped("context", "none");
 		const alone = { ...options, ownsStrand: true };
@@ -124,14 +125,17 @@ export class Towline {
 		kind: StrandKind,
 		links = NO_LINKS,
 		sampled = this.config.sampled,
+		other?: OtherSpan,
 	): Context {
-		const traceId = newTraceId();
-		const spanId = newSpanId();
-		const flags = RANDOM | (sampled ? SAMPLED : 0);
+		const traceId = other?.traceId ?? newTraceId();
+		const spanId = other?.spanId ?? newSpanId();
+		const flags = other?.flags ?? RANDOM | (sampled ? SAMPLED : 0);
 		const none = { vector: undefined, edge: undefined };
-		const trace: Trace = { traceId, flags, members: [], links, ...none };
-		const strand = this.firstStrand(traceId, spanId);
-		return new Context(this, kind, trace, spanId, undefined, strand);
+		const members = other?.members ?? [];
+		const trace: Trace = { traceId, flags, members, links, ...none };
+		const strand = other?.strand ?? this.firstStrand(traceId, spanId);
+		other?.adopt(strand);
+		return new Context(this, kind, trace, spanId, other?.parentId, strand);
 	}
 
 	/** @internal The first strand of a trace, for span `spanId`. */

@@ -19,6 +19,7 @@ import {
 /** What is read and changed of undici's options of a request. */
 interface Options {
 	readonly origin?: string | URL | undefined;
+	readonly method?: string | undefined;
 	readonly headers?: UndiciHeaders;
 	readonly maxRedirections?: number | null | undefined;
 }
@@ -79,13 +80,13 @@ function send(
 		fail(handler, new errors.HeadersTimeoutError("no time is left"));
 		return true;
 	}
-	const call = towline.begin(host, { resendCount });
+	const call = towline.begin(host, { resendCount, method: options.method });
 	const headers = replaceFields(options.headers, call);
 	call.handOver();
 	const told = observed(handler, call);
 	const to = call.left === undefined ? told : limited(told, call.left);
 	try {
-		return dispatch({ ...options, headers }, to);
+		return call.run(() => dispatch({ ...options, headers }, to));
 	} catch (error) {
 		call.failed();
 		throw error;
