@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { GivenHead } from "./given-head.js";
 import { type HeldResponse, withFields, withoutField } from "./head-text.js";
 import type { Served } from "./served.js";
 
@@ -43,34 +44,45 @@ export class AnswerHead {
 	private constructor(
 		private readonly res: ServerResponse,
 		private readonly served: Served,
+		/** The head of a response of HTTP/1 is held as text until it leaves. */
+		private readonly isHeld: boolean,
 	) {}
 
 	/** Takes over what makes the head of `res` leave. */
-	static attach(res: ServerResponse, served: Served): void {
-		const head = new AnswerHead(res, served);
+	static attach(res: ServerResponse, served: Served): AnswerHead {
+		const isHeld = "_send" in res;
+		const head = new AnswerHead(res, served, isHeld);
 		const methods = res as unknown as Methods;
 		const { writeHead } = methods;
-		const isHeld = "_header" in res;
 		methods.writeHead = (...args) => {
 			if (head.isStamped) return writeHead.apply(res, args);
-			if (head.leavesNow(isHeld, args)) {
+			if (!isHeld) {
+				const given = new GivenHead(args);
+				head.stampUnwritten(Number(args[0]), given);
+				return writeHead.apply(res, given.without(OWN_FIELDS));
+			}
+			// The length is there when Node writes the head in `end`.
+			if (typeof (res as HeldResponse)._contentLength === "number") {
 				head.stampUnwritten(Number(args[0]));
 				return writeHead.apply(res, args);
 			}
 			const result = writeHead.apply(res, args);
-			if (isHeld) head.hold();
+			head.hold();
 			return result;
 		};
 		// Who compresses the body ends it by the method that was there before.
 		if (served.owesTrailer || !isHeld) head.takeOverEnd();
+		return head;
 	}
 
-	/** Where a head cannot be held, fields of its own may decide who keeps it. */
-	private leavesNow(isHeld: boolean, args: readonly unknown[]): boolean {
-		const res: HeldResponse = this.res;
-		// The length is there when Node writes the head in `end`.
-		if (isHeld) return typeof res._contentLength === "number";
-		return args.length < 2;
+	/** Has all of the response left? */
+	isComplete(): boolean {
+		if (this.isHeld || !this.res.writableFinished) {
+			return this.res.writableFinished;
+		}
+		// A stream of HTTP/2 finishes also when its caller resets it.
+		const { stream } = this.res as { stream?: { aborted?: boolean } };
+		return !stream?.aborted;
 	}
 
 	/** The head was written, and leaves with the first of the body. */
@@ -99,19 +111,21 @@ export class AnswerHead {
 	}
 
 	/** The head is about to be written and to leave. */
-	private stampUnwritten(status: number): void {
+	private stampUnwritten(status: number, given?: GivenHead): void {
 		this.isStamped = true;
 		const res: HeldResponse = this.res;
 		const isWhole =
 			this.isEnding ||
 			typeof res._contentLength === "number" ||
+			given?.get("content-length") !== undefined ||
 			res.hasHeader("content-length");
 		if (isWhole && !this.served.hasFields) {
 			this.served.context.end();
 			return;
 		}
-		const isShared =
-			status === 304 || SHARED.test(String(res.getHeader("cache-control")));
+		const caching =
+			given?.get("cache-control") ?? res.getHeader("cache-control");
+		const isShared = status === 304 || SHARED.test(String(caching));
 		for (const [name, value] of this.fields(isWhole, isShared)) {
 			if (OWN_FIELDS.includes(name)) res.setHeader(name, value);
 			else res.appendHeader(name, value);
@@ -143,14 +157,17 @@ export class AnswerHead {
 	private fields(isWhole: boolean, isShared: boolean) {
 		const fields = this.served.headFields(isWhole, isShared);
 		const hasClock = fields[0]?.[0] === "raceway-clock";
-		this.owesEnd = hasClock && !isWhole && this.served.readsTrailers;
+		// Of those of HTTP/2, every client takes trailers.
+		const readsTrailers = this.served.readsTrailers || !this.isHeld;
+		this.owesEnd = hasClock && !isWhole && readsTrailers;
 		return fields;
 	}
 
 	/** A body whose length was not known has ended. */
 	private endBody(): void {
 		this.served.context.end();
-		if (!this.owesEnd || !this.res.chunkedEncoding) return;
+		const hasTrailers = this.res.chunkedEncoding || !this.isHeld;
+		if (!this.owesEnd || !hasTrailers) return;
 		this.owesEnd = false;
 		this.res.addTrailers(Object.fromEntries(this.served.clockFields()));
 	}

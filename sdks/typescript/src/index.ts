@@ -30,7 +30,12 @@ export { wrapFetch } from "./fetch.js";
 export { detach, fork } from "./fork.js";
 export type { ForkRun, Known } from "./known.js";
 export { LIMITS, type Limits } from "./limits.js";
-export { type Middleware, towline, withTowline } from "./middleware.js";
+export {
+	type Http2Listener,
+	type Middleware,
+	towline,
+	withTowline,
+} from "./middleware.js";
 export type {
 	CallEndEvent,
 	CallEvent,
@@ -45,6 +50,7 @@ export type {
 	StrandOutcome,
 } from "./observer.js";
 export { Order } from "./order.js";
+export { perMessage } from "./per-message.js";
 export type { PropagatorName } from "./propagators.js";
 export { STATUS_PATH, statusHandler } from "./status.js";
 export { Strand, type StrandStart } from "./strand.js";
@@ -53,3 +59,4 @@ export { Towline, type TowlineArgument } from "./towline.js";
 export { TraceContext } from "./trace-context.js";
 export type { TraceparentReason } from "./traceparent.js";
 export type { TracestateReason } from "./tracestate.js";
+export { type UpgradeListener, withTowlineUpgrade } from "./upgrade.js";

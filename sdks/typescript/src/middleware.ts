@@ -3,6 +3,7 @@ import type {
 	RequestListener,
 	ServerResponse,
 } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { serve } from "./serve.js";
 import { type TowlineArgument, towlineOf } from "./towline.js";
 
@@ -39,9 +40,25 @@ export function towline(argument?: TowlineArgument): Middleware {
 export function withTowline<Listener extends RequestListener>(
 	listener: Listener,
 	argument?: TowlineArgument,
-): RequestListener {
+): RequestListener;
+/** The same for the servers of `node:http2`. */
+export function withTowline(
+	listener: Http2Listener,
+	argument?: TowlineArgument,
+): Http2Listener;
+export function withTowline(
+	listener: RequestListener | Http2Listener,
+	argument?: TowlineArgument,
+): (req: never, res: never) => void {
 	const instance = towlineOf(argument);
-	return function (this: unknown, req, res) {
-		return serve(instance, req, res, () => listener.call(this, req, res));
+	const listen = listener as RequestListener; // they are alike in all that is used
+	return function (this: unknown, req: IncomingMessage, res: ServerResponse) {
+		return serve(instance, req, res, () => listen.call(this, req, res));
 	};
 }
+
+/** A listener for `http2.createServer` and `http2.createSecureServer`. */
+export type Http2Listener = (
+	req: Http2ServerRequest,
+	res: Http2ServerResponse,
+) => void;

@@ -9,10 +9,10 @@ import { peerOf, RequestHeaders } from "./server-headers.js";
 import type { Towline } from "./towline.js";
 
 /** Marks a request that is served: whichever copy of this package comes next steps aside. */
-const SERVED = Symbol.for("towline.served.1");
+export const SERVED = Symbol.for("towline.served.1");
 
 /** A request as middleware sees it. */
-interface Request extends IncomingMessage {
+export interface Request extends IncomingMessage {
 	/** Express: the whole path, also below a router. */
 	originalUrl?: string;
 	[SERVED]?: true;
@@ -39,18 +39,18 @@ export function serve<T>(
 	const accepted = accept(towline, headers, () => peerOf(req));
 	const served = new Served(accepted, headers.readsTrailers);
 	const { context } = served;
-	AnswerHead.attach(res, served);
+	const head = AnswerHead.attach(res, served);
 	keepCurrent(req, context);
 	keepCurrent(res, context, (event) => {
 		if ((event !== "finish" && event !== "close") || served.isTold) return;
-		if (!res.writableFinished) served.settle("cancelled");
+		if (!head.isComplete()) served.settle("cancelled");
 		else served.settle(res.statusCode >= 500 ? "error" : "ok");
 	});
 	return withContext(context, () => runTold(served, handler));
 }
 
 /** Runs the handler; its failure ends the strand, and goes on to whoever sees it today. */
-function runTold<T>(served: Served, handler: () => T): T {
+export function runTold<T>(served: Served, handler: () => T): T {
 	try {
 		const result = handler();
 		if (!(result instanceof Promise)) return result;
@@ -64,7 +64,7 @@ function runTold<T>(served: Served, handler: () => T): T {
 	}
 }
 
-function isTraced(towline: Towline, req: Request): boolean {
+export function isTraced(towline: Towline, req: Request): boolean {
 	if (towline.config.filter === undefined) return true;
 	const url = req.originalUrl ?? req.url ?? "";
 	return towline.isTraced(req.method ?? "", url.split("?", 1)[0] ?? "");
@@ -77,14 +77,14 @@ function isTraced(towline: Towline, req: Request): boolean {
  * @param before is told of every event before its listeners: a listener for it
  *   would cost 2 µs in Express.
  */
-function keepCurrent(
+export function keepCurrent(
 	emitter: EventEmitter,
 	context: Context,
-	before?: (event: unknown) => void,
+	before?: (event: unknown, argument: unknown) => void,
 ): void {
 	const { emit } = emitter;
 	emitter.emit = (...args) => {
-		before?.(args[0]);
+		before?.(args[0], args[1]);
 		return current()?.isBeside(context)
 			? emit.apply(emitter, args)
 			: withContext(context, () => emit.apply(emitter, args));

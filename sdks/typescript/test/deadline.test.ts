@@ -32,10 +32,11 @@ test("the time that a caller gives is kept, by its forks too, and sent on lowere
 	const { result } = await within(own, 60_000, async () => {
 		const context = current();
 		assert.ok(context);
+		const own = context.remaining();
 		const near = context.call("localhost").headers["towline-timeout"];
 		const far = context.call("example.com").headers["towline-timeout"];
 		return {
-			own: context.remaining(),
+			own,
 			near,
 			far,
 			forked: await fork(() => current()?.remaining()),
