@@ -36,6 +36,7 @@ fn each_fault_breaks_the_rules_about_it() {
         (Bug::ReadsLowerCaseNamesOnly, "traceparent/name-case"),
         (Bug::KeepsBlanks, "traceparent/blanks"),
         (Bug::RestartsNothing, "traceparent/absent"),
+        (Bug::NewTracesAreNotRandom, "traceparent/absent"),
         (Bug::TakesTheFirst, "traceparent/duplicate"),
         (Bug::AcceptsCapitals, "traceparent/invalid"),
         (Bug::DropsTracestate, "tracestate/kept"),

@@ -17,5 +17,6 @@ mod records;
 mod render;
 mod simulation;
 mod strange;
+mod strangers;
 mod trail;
 mod wire;
