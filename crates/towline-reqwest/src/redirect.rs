@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION,
-    PROXY_AUTHORIZATION, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap,
+    LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use http::{Method, StatusCode};
 use reqwest::{Request, Response, Url};
@@ -120,7 +120,13 @@ fn forget(headers: &mut HeaderMap, from: &Url, to: &Url, towline: &Towline) {
     if origin(from) == origin(to) {
         return;
     }
-    for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE] {
+    for name in [
+        AUTHORIZATION,
+        COOKIE,
+        HOST,
+        PROXY_AUTHORIZATION,
+        WWW_AUTHENTICATE,
+    ] {
         headers.remove(name);
     }
     headers.remove("cookie2");

@@ -2,7 +2,8 @@
 //!
 //! [`ServerLayer`] goes around any service that takes [`http::Request`]s, [`ClientLayer`] around
 //! any that sends them: axum, hyper, tonic and tower-http stacks take both. Nothing has to be set
-//! globally: adding the layer is enough.
+//! globally: adding the layer is enough. [`Status`] answers with what an instance has seen; with the
+//! feature `tokio`, `DeadlineLayer` keeps a client's calls to the deadline of the request.
 //!
 //! ```
 //! use axum::{Router, routing::get};
