@@ -22,7 +22,7 @@ fn a_service_that_makes_no_calls_breaks_rules_and_exits_with_1() {
         ran.stdout
     );
     for part in [
-        "  see   spec/trace-context.md, \"traceparent in\"\n",
+        ", and tracestate is dropped (spec/trace-context.md, \"traceparent in\")\n",
         "  case  none: 1 call was asked for, and 0 were made\n",
         "FAIL  answer/open                  0 of 1  ",
         "failed: 0 of 4 rules kept, 14 cases\n",

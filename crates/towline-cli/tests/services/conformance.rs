@@ -10,7 +10,12 @@ fn all_four_services_keep_every_rule() {
     for service in ["typescript", "python", "go", "rust"] {
         let ran = demo.run(&["conformance", service]);
         if ran.exit != Some(0) {
-            broken += &format!("{service}:\n{}{}\n", ran.stdout, ran.stderr);
+            let lines = ran.stdout.lines().filter(|line| !line.starts_with("pass"));
+            broken += &format!(
+                "{service}:\n{}\n{}",
+                lines.collect::<Vec<_>>().join("\n"),
+                ran.stderr
+            );
             continue;
         }
         assert!(

@@ -82,14 +82,11 @@ impl Results {
             );
             let _ = writeln!(
                 out,
-                "{word}  {:<26} {cases:>8}  {}",
+                "{word}  {:<26} {cases:>8}  {} ({})",
                 rule.id(),
-                rule.title()
+                rule.title(),
+                rule.source()
             );
-            if verdict.failures.is_empty() {
-                continue;
-            }
-            let _ = writeln!(out, "  see   {}", rule.source());
             for (name, why) in verdict.failures.iter().take(NAMED_MAX) {
                 let _ = writeln!(out, "  case  {name}: {why}");
             }
