@@ -10,9 +10,10 @@ use towline_core::{ClientSpan, Context as Place, Outcome, SpanId, TraceId, Trace
 use crate::line::{Line, Serves};
 use crate::live::{Live, Role};
 use crate::processor::CLOCK;
-use crate::strands::{Shared, lock, received};
+use crate::received::Received;
+use crate::strands::Shared;
 use crate::symptom::Symptom;
-use crate::{Strands, ids};
+use crate::{Strands, calls, ids};
 
 /// OpenTelemetry, as a Towline sees it whose layers stand aside for it.
 #[derive(Debug, Default)]
@@ -47,7 +48,7 @@ impl Tracer for Beside {
             // A request that is not recorded: any of its spans will do.
             None => {
                 let (trace_id, _) = request?;
-                received(&cx, &span)
+                Received::of(&cx, &span)
                     .filter(|_| trace_id == own.0)
                     .map(|_| own)
             }
@@ -58,14 +59,14 @@ impl Tracer for Beside {
         let Some(strands) = self.strands() else {
             return;
         };
-        if let Some(live) = strands.live_by_ids((place.trace_id(), place.span_id())) {
+        if let Some(live) = strands.live().get((place.trace_id(), place.span_id())) {
             live.line.hand_over(place);
             return;
         }
         let cx = Context::current();
         let span = cx.span().span_context().clone();
         if ids::of(&span) == Some((place.trace_id(), place.span_id())) {
-            if let Some(received) = received(&cx, &span) {
+            if let Some(received) = Received::of(&cx, &span) {
                 received.keep(Line::served(place.clone()));
             }
         }
@@ -92,9 +93,9 @@ impl Tracer for Beside {
         if let Some(Live {
             role: Role::Calls { calls, .. },
             ..
-        }) = strands.live(&span)
+        }) = strands.live().of(&span)
         {
-            lock(&calls).step_aside();
+            calls::lock(&calls).step_aside();
             let (span_id, ends) = (parent_id, false);
             return Some(Box::new(Client { cx, span_id, ends }));
         }

@@ -1,5 +1,7 @@
 //! What one client or producer span sends.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use towline_core::Fork;
 
 use crate::line::Forked;
@@ -64,4 +66,9 @@ impl Calls {
             sent.lose();
         }
     }
+}
+
+/// What a span has sent is whole between any two of its acts.
+pub(crate) fn lock(calls: &Mutex<Calls>) -> MutexGuard<'_, Calls> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adopting;
 mod beside;
 mod calls;
 mod destination;
@@ -10,6 +11,8 @@ mod metrics;
 mod processor;
 mod propagator;
 mod received;
+mod sending;
+mod spans;
 mod strands;
 mod symptom;
 

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use opentelemetry::trace::SpanContext;
 use towline_core::{SpanId, TraceId};
 
 use crate::calls::Calls;
+use crate::ids;
 use crate::line::Line;
 
 /// Spans of one shard that are followed; there are [`SHARDS`] of them.
@@ -55,6 +57,11 @@ impl LiveSpans {
 
     pub(crate) fn get(&self, span: Key) -> Option<Live> {
         self.shard(span).get(&span).cloned()
+    }
+
+    /// That of OpenTelemetry's ids.
+    pub(crate) fn of(&self, span: &SpanContext) -> Option<Live> {
+        self.get(ids::of(span)?)
     }
 
     pub(crate) fn remove(&self, span: Key) -> Option<Live> {

@@ -78,7 +78,7 @@ impl<P: sdk::SpanProcessor> sdk::SpanProcessor for SpanProcessor<P> {
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         // Spans that end from now on are not told.
-        self.strands.clear();
+        self.strands.live().clear();
         self.inner.shutdown_with_timeout(timeout)
     }
 

@@ -1,8 +1,9 @@
 //! What a request brought, on its way through OpenTelemetry's context.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use opentelemetry::trace::TraceId;
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, TraceId};
 use towline_core::{Clock, Component, Strand};
 
 use crate::line::Line;
@@ -11,7 +12,7 @@ use crate::line::Line;
 /// contexts below that of the request inherit.
 #[derive(Debug)]
 pub(crate) struct Received {
-    pub(crate) trace_id: TraceId,
+    trace_id: TraceId,
     sender: Option<Sender>,
     line: OnceLock<Line>,
 }
@@ -31,6 +32,13 @@ impl Received {
             sender,
             line: OnceLock::new(),
         }
+    }
+
+    /// What was extracted of the request that this span belongs to.
+    pub(crate) fn of<'a>(cx: &'a Context, span: &SpanContext) -> Option<&'a Self> {
+        cx.get::<Arc<Self>>()
+            .map(Arc::as_ref)
+            .filter(|received| received.trace_id == span.trace_id())
     }
 
     /// A strand that this starts.
