@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the package, installs it into empty projects elsewhere, and uses it there: as ESM, as
-# CommonJS and as both at once, with types, with undici 6 and 7, and without undici.
+# CommonJS and as both at once, with types, with undici 6 and 7, with the API of OpenTelemetry, and
+# without either.
 set -eu
 cd "$(dirname "$0")/.."
 here=$PWD
@@ -48,4 +49,9 @@ for undici in "$undici7" "$undici6"; do
 	project "$(echo "$undici" | tr -d @.)" "$undici"
 	node undici.mjs
 done
-echo "the package works: ESM, CommonJS, both at once, undici 6 and 7, types"
+cd "$here"
+api=@opentelemetry/api@$(node -p "require('./node_modules/@opentelemetry/api/package.json').version")
+project otel "$api" "$types"
+node otel.mjs
+check_types --module nodenext types-otel.ts
+echo "the package works: ESM, CommonJS, both at once, undici 6 and 7, OpenTelemetry's API, types"
