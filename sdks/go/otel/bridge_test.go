@@ -280,6 +280,29 @@ func TestMiddlewareAndSDKMakeOneSpanOfEverything(t *testing.T) {
 	}
 }
 
+func TestServerSpanOfAnotherRequestIsNotOurs(t *testing.T) {
+	middle := newInstrumented(t, true)
+	carrier := propagation.MapCarrier{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	other, span := middle.provider.Tracer("test").Start(middle.propagator.Extract(t.Context(), carrier), "other", trace.WithSpanKind(trace.SpanKindServer))
+	defer span.End()
+	for came, ours := range map[string]bool{
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01": true,
+		"00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01": false,
+		"": false,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/", nil).WithContext(other)
+		if came != "" {
+			r.Header.Set("traceparent", came)
+		}
+		var place *towline.Place
+		middle.bridge.Towline().Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { place = towline.FromContext(r.Context()) })).
+			ServeHTTP(httptest.NewRecorder(), r)
+		if got := place.SpanID() == towline.SpanID(span.SpanContext().SpanID()); got != ours {
+			t.Errorf("%q stands at the other's span: %t", came, got)
+		}
+	}
+}
+
 func TestEachAttemptBelowOneClientSpanHasASpan(t *testing.T) {
 	back, _, _ := lastService(t)
 	middle := newInstrumented(t, true)
