@@ -112,8 +112,12 @@ func TestDeadlineCutsTheCall(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})))
-	response, _ := do(t, &http.Client{Timeout: 20 * time.Second}, clocked(t, server.URL, "grpc-timeout", "100m"))
-	<-came
+	response, _ := do(t, &http.Client{Timeout: 20 * time.Second}, clocked(t, server.URL, "grpc-timeout", "500m"))
+	select {
+	case <-came:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the call did not arrive")
+	}
 	if response.StatusCode != http.StatusNoContent {
 		t.Errorf("answered %d", response.StatusCode)
 	}
