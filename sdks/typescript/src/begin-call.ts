@@ -5,13 +5,14 @@ import { ClockError } from "./clock-error.js";
 import type { ClockV1 } from "./clock-v1.js";
 import type { Context } from "./context.js";
 import { hashedLabel, hashedStamp, hashedVector } from "./hash-labels.js";
-import type { HostDecision } from "./host-policy.js";
 import { newSpanId } from "./ids.js";
 import { shared } from "./shared.js";
 import type { Header, SentStamp } from "./strand.js";
 import type { Towline } from "./towline.js";
 import { writeTraceparent } from "./traceparent.js";
 import { withOwn } from "./tracestate.js";
+
+const SAMPLED = 1;
 
 /** What is special about a call. */
 export interface CallOptions {
@@ -50,7 +51,8 @@ export function beginCall(
 	const from = context.live();
 	const span = shared.beside?.clientSpan(from, host, options);
 	const spanId = span?.spanId ?? newSpanId();
-	const flags = span?.flags ?? from.flags;
+	const flags =
+		span === undefined ? from.flags : (from.flags & ~SAMPLED) | span.flags;
 	const allowed = towline.decide(host);
 	const isOpen = allowed.clock && !options.withoutClock;
 	const hashes = towline.config.hashLabels && !allowed.isPrivate;
@@ -71,7 +73,9 @@ export function beginCall(
 	const carriesMore =
 		from.edge !== undefined || left !== undefined || towline.writesB3;
 	if (carriesMore) {
-		writeBeside(headers, towline, from, spanId, allowed, isOpen, left);
+		const sampled = `${flags & SAMPLED}`;
+		if (allowed.traceparent) writeB3(headers, towline, from, spanId, sampled);
+		writeBeside(headers, towline, from, isOpen, left);
 	}
 	const { ownsStrand = false, resendCount = 0 } = options;
 	return new Call(
@@ -99,25 +103,30 @@ function timeLeft(from: Context): number | undefined {
 /** The digits that `towline-timeout` may have. */
 const TIMEOUT_MAX = 99_999_999;
 
+/** B3, where it is named. */
+function writeB3(
+	headers: CallHeaders,
+	towline: Towline,
+	{ traceId }: Context,
+	spanId: string,
+	sampled: string,
+): void {
+	const { b3, b3multi } = towline.config.propagators;
+	if (b3) headers.b3 = `${traceId}-${spanId}-${sampled}`;
+	if (!b3multi) return;
+	headers["x-b3-traceid"] = traceId;
+	headers["x-b3-spanid"] = spanId;
+	headers["x-b3-sampled"] = sampled;
+}
+
 /** What few calls carry. */
 function writeBeside(
 	headers: CallHeaders,
 	towline: Towline,
-	from: Context,
-	spanId: string,
-	allowed: HostDecision,
+	{ edge }: Context,
 	isOpen: boolean,
 	left: number | undefined,
 ): void {
-	const { traceId, flags, edge } = from;
-	const { b3, b3multi } = towline.config.propagators;
-	const sampled = `${flags & 1}`;
-	if (b3 && allowed.traceparent) headers.b3 = `${traceId}-${spanId}-${sampled}`;
-	if (b3multi && allowed.traceparent) {
-		headers["x-b3-traceid"] = traceId;
-		headers["x-b3-spanid"] = spanId;
-		headers["x-b3-sampled"] = sampled;
-	}
 	if (edge?.baggage !== undefined) {
 		if (isOpen) headers.baggage = edge.baggage;
 		else towline.dropped("baggage", "withheld");

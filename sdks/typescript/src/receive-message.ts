@@ -17,6 +17,7 @@ export function receiveMessage(
 	towline: Towline,
 	carrier: MessageCarrier | null | undefined,
 ): Context {
+	if (towline.config.disabled) return towline.newTrace("consumer");
 	const headers = messageHeaders(carrier);
 	return accept(towline, headers, () => NOBODY, "consumer").context;
 }
@@ -27,6 +28,7 @@ export function receiveBatch(
 	carriers: Iterable<MessageCarrier | null | undefined>,
 ): Context {
 	const links: TraceContext[] = [];
+	if (towline.config.disabled) return towline.newTrace("consumer");
 	for (const carrier of carriers) {
 		const { traceparent, tracestate } = messageHeaders(carrier);
 		const came = TraceContext.of(traceparent, tracestate);

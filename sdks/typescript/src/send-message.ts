@@ -15,6 +15,7 @@ export function sendMessage(context: Context, carrier: MessageCarrier): string {
 	const from = context.live();
 	const { towline, traceId, flags } = from;
 	const spanId = newSpanId();
+	if (towline.config.disabled) return spanId;
 	const { header, tracestate } = sentClock(from, spanId);
 	setField(carrier, "traceparent", writeTraceparent(traceId, spanId, flags));
 	setField(carrier, "tracestate", tracestate);

@@ -157,3 +157,14 @@ test("a message by an instance without clocks, or with vectors, carries what tha
 	v2.sendMessage(message);
 	assert.equal(Clock.parse(message["raceway-clock"] ?? "").tick, 2);
 });
+
+test("disabled, nothing is read of messages, and nothing is written", () => {
+	const { towline: own } = instance({ disabled: true });
+	const message = { traceparent: TRACEPARENT };
+	const context = own.receiveMessage(message);
+	assert.notEqual(context.traceId, TRACE_ID);
+	assert.deepEqual(own.receiveBatch([message]).links, []);
+	context.sendMessage(message);
+	assert.deepEqual(message, { traceparent: TRACEPARENT });
+	assert.equal(own.counters.get("received"), 0);
+});
