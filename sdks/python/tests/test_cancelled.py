@@ -120,6 +120,14 @@ def seen() -> list[str]:
     return []
 
 
+async def gone(source: Cancelled) -> None:
+    for _ in range(2000):
+        if source:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("nobody told")
+
+
 def fastapi_app(propagator: Propagator, entered: threading.Event, seen: list[str]) -> FastAPI:
     app = FastAPI()
     app.add_middleware(TowlineASGI, propagator=propagator)
@@ -128,8 +136,7 @@ def fastapi_app(propagator: Propagator, entered: threading.Event, seen: list[str
     async def asynchronous() -> Response:
         source = cancelled()
         entered.set()
-        while not source:
-            await asyncio.sleep(0.005)
+        await gone(source)
         seen.append("async")
         return PlainTextResponse("late")
 
@@ -147,8 +154,7 @@ def fastapi_app(propagator: Propagator, entered: threading.Event, seen: list[str
         data = await request.body()
         seen.append(str(len(data)))
         entered.set()
-        while not source:
-            await asyncio.sleep(0.005)
+        await gone(source)
         seen.append("body")
         return PlainTextResponse("late")
 
@@ -213,6 +219,27 @@ def test_a_caller_that_stays_is_answered(
         connection.close()
     assert seen == ["hello", "False"] * 3
     wait_for(lambda: recorder.outcomes() == ["ok"] * 3)
+
+
+def test_a_disconnect_after_the_answer_is_none(propagator: Propagator, recorder: Recorder) -> None:
+    sources: list[Cancelled] = []
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hi"})
+        assert (await receive())["type"] == "http.disconnect"
+        sources.append(cancelled())
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        pass
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    asyncio.run(TowlineASGI(app, propagator)(scope, receive, send))
+    assert not sources[0]
+    assert recorder.outcomes() == ["ok"]
 
 
 def test_a_task_that_the_server_cancels_is_told(propagator: Propagator) -> None:

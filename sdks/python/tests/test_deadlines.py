@@ -132,8 +132,12 @@ def silent(head: bytes = b"", dribble: bytes = b"") -> Iterator[str]:
                 try:
                     connection.recv(65536)
                     connection.sendall(head)
-                    while dribble and not over.wait(0.02):
+                    for _ in range(200 if dribble else 0):
+                        if over.wait(0.02):
+                            return
                         connection.sendall(dribble)
+                    if dribble:
+                        connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue
 

@@ -264,6 +264,16 @@ def test_another_requests_server_span_is_not_taken(tracer: trace.Tracer, propaga
     assert seen[0].parent_id == "1" * 16
 
 
+def test_a_server_span_is_of_one_request(tracer: trace.Tracer, propagator: Propagator) -> None:
+    seen: list[Context] = []
+    app = Towline(answering(seen), propagator)
+    same = {"REQUEST_METHOD": "GET", "HTTP_TRACEPARENT": TRACEPARENT}
+    with tracer.start_as_current_span("in", BOTH.extract(CARRIER), SpanKind.SERVER) as span:
+        for _ in range(2):
+            app(dict(same), lambda *_: lambda _: None)  # type: ignore[arg-type]
+    assert [context.span_id == span_id(span) for context in seen] == [True, False]
+
+
 def test_without_any_span_the_middleware_is_as_ever(propagator: Propagator, recorder: Recorder) -> None:
     seen: list[Context] = []
     environ = {"REQUEST_METHOD": "GET", "HTTP_TRACEPARENT": TRACEPARENT, "HTTP_RACEWAY_CLOCK": CLOCK}
@@ -368,6 +378,20 @@ def test_a_client_span_that_is_there_is_used_as_it_is(
     assert [came["raceway-clock"][-2:] for came in callee.came] == ['2"', '4"'], "one fork each"
     assert [event.span_id for event in recorder.of("call_sent")] == [span_id(first), span_id(second)]
     assert propagator.counters.summary()["joined"] == 2
+
+
+def test_a_second_attempt_under_one_client_span_has_a_span_of_its_own(
+    tracer: trace.Tracer, callee: Callee, url: str
+) -> None:
+    with (
+        towline.requests.instrument(requests.Session()) as session,
+        tracer.start_as_current_span("call", kind=SpanKind.CLIENT, attributes={"url.full": url}),
+    ):
+        session.get(url, timeout=10)
+        session.get(url, timeout=10)
+    second, first = finished(2)
+    assert parent_of(second) == span_id(first)
+    assert [came["traceparent"].split("-")[2] for came in callee.came] == [span_id(first), span_id(second)]
 
 
 def test_a_client_span_without_a_processor_is_used_too(propagator: Propagator, callee: Callee, url: str) -> None:
