@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 
 use crate::b3;
 #[cfg(feature = "http")]
@@ -21,7 +22,7 @@ use crate::tracer::ClientSpan;
 use crate::{ClockMode, ClockV1, HostList, SpanId, StrandError, Towline};
 
 /// The longest time that `towline-timeout` can say, in milliseconds.
-const TIMEOUT_MS_MAX: u64 = 99_999_999;
+const TIMEOUT_MS_MAX: u32 = 99_999_999;
 
 /// One attempt of one outgoing call: its client span, and the headers to send.
 ///
@@ -53,7 +54,7 @@ pub struct Call {
     tracestate: Option<String>,
     clock: Sent,
     /// Milliseconds that the callee has.
-    left: Option<u64>,
+    left: Option<NonZeroU32>,
     resend_count: u32,
     stage: Stage,
 }
@@ -152,7 +153,10 @@ impl Towline {
             tracestate,
             clock,
             // A callee that is called at all has something left, and reads eight digits.
-            left: left.map(|left| left.clamp(1, TIMEOUT_MS_MAX)),
+            left: left.and_then(|left| {
+                let left = u32::try_from(left).unwrap_or(u32::MAX);
+                NonZeroU32::new(left.clamp(1, TIMEOUT_MS_MAX))
+            }),
             resend_count,
             stage: Stage::Sent,
         };
@@ -383,6 +387,7 @@ impl Call {
             || self.towline.settings().propagators.reads_b3()
     }
 
+    #[cold]
     fn all_beside(&self) -> Vec<(&'static str, String)> {
         let mut fields = Vec::new();
         let propagators = &self.towline.settings().propagators;
@@ -561,14 +566,19 @@ impl Call {
     #[inline]
     fn record(&self, answer: Option<(u16, bool)>, hops: Option<&str>) {
         if let Some(probing) = self.probing() {
-            probing.add(&CallRecord {
-                host: self.host.as_deref().unwrap_or_default(),
-                span_id: self.span_id,
-                status: answer.map(|(status, _)| status),
-                joined: answer.map(|(_, joined)| joined),
-                hops,
-            });
+            self.record_for(probing, answer, hops);
         }
+    }
+
+    #[cold]
+    fn record_for(&self, probing: &Probing, answer: Option<(u16, bool)>, hops: Option<&str>) {
+        probing.add(&CallRecord {
+            host: self.host.as_deref().unwrap_or_default(),
+            span_id: self.span_id,
+            status: answer.map(|(status, _)| status),
+            joined: answer.map(|(_, joined)| joined),
+            hops,
+        });
     }
 
     /// Merges the answer's clock, or loses sight of the fork. `Err(None)`: there is nothing to say.
