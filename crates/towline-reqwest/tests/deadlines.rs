@@ -61,13 +61,13 @@ async fn a_call_is_given_up_at_the_deadline() {
     let slow = format!("http://{}/slow", serve().await);
     let plain = client.get(&slow).send();
     let error = plain
-        .in_context(received(&towline, "30"))
+        .in_context(received(&towline, "250"))
         .await
         .unwrap_err();
     assert!(is_timeout(&error), "{error:?}");
     let patient = client.get(&slow).timeout(Duration::from_secs(60)).send();
     let error = patient
-        .in_context(received(&towline, "30"))
+        .in_context(received(&towline, "250"))
         .await
         .unwrap_err();
     assert!(is_timeout(&error), "{error:?}");

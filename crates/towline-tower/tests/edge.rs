@@ -207,7 +207,7 @@ async fn a_call_is_given_up_at_the_deadline_and_not_made_behind_it() {
         .to_bytes();
     let left: u64 = std::str::from_utf8(&told).unwrap().parse().unwrap();
     assert!((50_000..=60_000).contains(&left));
-    let hasty = received(&towline, "30");
+    let hasty = received(&towline, "250");
     assert_eq!(
         send("/slow", &hasty).await.unwrap_err(),
         DeadlineError::TimedOut
