@@ -199,3 +199,10 @@ def test_a_message_without_a_context() -> None:
     with message() as context:
         assert context is None
         assert current() is None
+
+
+def test_disabled_no_message_is_read() -> None:
+    propagator = propagator_of(disabled=True)
+    assert receive_message({"traceparent": TRACEPARENT}, propagator).trace_id != TRACE_ID
+    assert receive_batch([{"traceparent": TRACEPARENT}], propagator).links == ()
+    assert propagator.counters.summary()["received"] == 0

@@ -223,6 +223,11 @@ def test_what_a_shared_cache_may_keep_has_no_clock(
     assert Answer(Towline(replying(private, [b""]), propagator)).clock is not None
 
 
+def test_what_a_shared_cache_may_keep_has_no_trace_response() -> None:
+    app = Towline(replying([("Cache-Control", "public")], [b""]), propagator_of(trace_response=True))
+    assert Answer(app).fields("traceresponse") == Answer(app).fields("server-timing") == []
+
+
 @pytest.mark.parametrize(
     "missing", [{"HTTP_RACEWAY_CLOCK": "nonsense"}, {"HTTP_RACEWAY_CLOCK": None}, {"HTTP_TRACEPARENT": None}]
 )

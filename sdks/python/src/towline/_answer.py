@@ -62,7 +62,7 @@ def answer_fields(context: Context, head: Head) -> list[tuple[str, str]]:
     if context.along is not None and context.along.probe is not None and not head.shared:
         record = context.along.probe.record(context)
         fields += [] if record is None else [(HOPS, record)]
-    if context.propagator.config.trace_response:
+    if context.propagator.config.trace_response and not head.shared:
         traceresponse = f"00-{context.trace_id}-{context.span_id}-{context.flags:02x}"
         fields += [("traceresponse", traceresponse), ("server-timing", f"trace;desc={traceresponse}")]
     return fields

@@ -154,12 +154,12 @@ class Context:
         return self.along.baggage if self.along else ""
 
     def baggage_value(self, key: str) -> str | None:
-        """The value of a member of the baggage, percent-decoded; of equal keys the last one counts.
+        """The value of a member of the baggage, percent-decoded; of equal keys the first one counts.
 
         Args:
             key: as it stands there; case matters.
         """
-        return dict(read_members(self.baggage)).get(key)
+        return next((value for name, value in read_members(self.baggage) if name == key), None)
 
     def remaining(self) -> float | None:
         """The milliseconds that are left until the deadline, at least 0; none where there is no deadline."""

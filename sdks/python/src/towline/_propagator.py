@@ -119,6 +119,8 @@ class Propagator:
         Args:
             carrier: its headers.
         """
+        if self.config.disabled:
+            return self.new_trace("consumer")
         context = self._serve(
             "consumer",
             values_of(carrier, "traceparent"),
@@ -137,7 +139,7 @@ class Propagator:
             carriers: their headers.
         """
         links = []
-        for carrier in carriers:
+        for carrier in () if self.config.disabled else carriers:
             traceparent, tracestate = values_of(carrier, "traceparent"), values_of(carrier, "tracestate")
             came = self._arrived(traceparent, tracestate, (), "", self._carried(carrier))
             if isinstance(came, TraceContext):
