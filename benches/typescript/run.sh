@@ -1,15 +1,16 @@
 #!/bin/sh
 # What Towline for Node costs, beside OpenTelemetry's instrumentation.
-#   run.sh [--quick | TABLE]
-# --quick: Towline's variants alone, checked and not timed. TABLE: express, http,
-# undici, fetch, codec or loopback alone. A run of all of them is a section of
-# ../RESULTS.md.
+#   run.sh [--quick | --record | TABLE]
+# --quick: Towline's variants alone, not timed; fails for a wrong output, or where one
+# allocates more than allocations.txt has. --record writes that file. TABLE:
+# express, http, undici, fetch, codec or loopback alone. A run of all of them is a
+# section of ../RESULTS.md.
 # The rivals are the devDependencies, which a quick run does without.
 set -eu
 cd "$(dirname "$0")"
 
 case ${1:-} in
-	--quick) omit=--omit=dev project=tsconfig.quick.json ;;
+	--quick | --record) omit=--omit=dev project=tsconfig.quick.json ;;
 	"" | express | http | undici | fetch | codec | loopback) omit='' project=tsconfig.json ;;
 	*) echo "no table '$1': express, http, undici, fetch, codec, loopback" >&2; exit 2 ;;
 esac
@@ -37,4 +38,8 @@ if [ "$build $project" != "$(cat dist/.stamp 2>/dev/null)" ]; then
 	echo "$build $project" >dist/.stamp
 fi
 
-exec node dist/main.js "$@"
+# Bytes can be counted where nothing is optimized away.
+case ${1:-} in
+	--quick | --record) exec node --no-opt dist/main.js "$@" ;;
+	*) exec node dist/main.js "$@" ;;
+esac

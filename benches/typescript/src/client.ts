@@ -57,8 +57,9 @@ export class Calls implements Workload {
 		}
 	}
 
-	prepare(): () => Promise<void> {
-		const handlers = this.inbounds.map((inbound) => this.handlerOf(inbound));
+	prepare(from: number, to: number): () => Promise<void> {
+		const inbounds = this.inbounds.slice(from, to);
+		const handlers = inbounds.map((inbound) => this.handlerOf(inbound));
 		return async () => {
 			for (const handler of handlers) await handler();
 		};

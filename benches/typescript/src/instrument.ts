@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { RequestListener } from "node:http";
 import type { Dispatcher } from "undici";
 import type { Inbound } from "./inbound";
@@ -45,5 +46,14 @@ export const BARE: Instrument = {
 	flags: undefined,
 };
 
-/** Nothing but the same headers on the wire: the floor of whatever sends a clock. */
+/** Nothing but the same headers on the wire. */
 export const CARRIED: Instrument = { ...BARE, carries: true };
+
+/** The same where something is current: the floor of whatever sends a clock from a handler. */
+export function carriedInContext(): Instrument {
+	const storage = new AsyncLocalStorage<Inbound>();
+	return {
+		...CARRIED,
+		entered: (inbound) => (work) => storage.run(inbound, work),
+	};
+}

@@ -29,7 +29,7 @@ export async function loopback(plan: LoopbackPlan): Promise<Line[]> {
 			servers.push(await Served.start(way.name, inbounds(way.hops)));
 		}
 		const costs = servers.map((): number[] => []);
-		for (const served of servers) await served.slice(4 * plan.requests);
+		for (const served of servers) await served.slice(8 * plan.requests);
 		for (let slice = 1; slice <= plan.slices; slice++) {
 			for (const [i, served] of servers.entries()) {
 				costs[i]?.push(await served.slice(plan.requests));

@@ -5,8 +5,8 @@ import { BATCH } from "./inbound";
 export interface Workload {
 	/** Did it do its job? Throws where the output is wrong. */
 	check(): Promise<void>;
-	/** Makes a batch ready, outside the measured time; gives what runs it. */
-	prepare(): () => void | Promise<void>;
+	/** Makes inputs `from` to `to` ready, outside the measured time; gives what runs them. */
+	prepare(from: number, to: number): () => void | Promise<void>;
 	/** Throws where the measured work was not done. */
 	finish?(): Promise<void>;
 }
@@ -18,32 +18,46 @@ export interface Effort {
 }
 
 /**
- * Nanoseconds of CPU time that one of a batch takes. All threads of the
- * process count, so what garbage collection and compilation cost is in it.
+ * Nanoseconds of CPU time that one of a batch takes, by the median of the
+ * batches. All threads of the process count, so what garbage collection costs
+ * is in it; what compilation costs is over after the warm-up.
  */
 export async function measure(
 	workload: Workload,
 	effort: Effort,
 ): Promise<number> {
 	await workload.check();
-	await spent(workload, effort.warm);
-	const nanoseconds = await spent(workload, effort.batches);
+	await batches(workload, effort.warm);
+	const spent = await batches(workload, effort.batches);
 	await workload.finish?.();
-	return nanoseconds / (effort.batches * BATCH);
+	return median(spent) / BATCH;
 }
 
-async function spent(workload: Workload, batches: number): Promise<number> {
-	let total = 0;
-	for (let i = 0; i < batches; i++) {
-		const run = workload.prepare();
+async function batches(workload: Workload, count: number): Promise<number[]> {
+	const spent: number[] = [];
+	for (let i = 0; i < count; i++) spent.push(await batch(workload));
+	return spent;
+}
+
+/**
+ * By a few at a time: what is made ready for one is garbage soon after, as in a
+ * service. 512 at once would outlive the young generation, and the copying of
+ * them would count as the work's.
+ */
+async function batch(workload: Workload): Promise<number> {
+	let spent = 0;
+	for (let from = 0; from < BATCH; from += AT_ONCE) {
+		const run = workload.prepare(from, from + AT_ONCE);
 		await turn(); // what waits for the event loop gets its turn
 		const start = cpuTime();
 		await run();
 		await turn();
-		total += cpuTime() - start;
+		spent += cpuTime() - start;
 	}
-	return total;
+	return spent;
 }
+
+const AT_ONCE = 16;
 
 /** CPU time of this process so far, in nanoseconds. */
 export function cpuTime(): number {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import {
 	type Context,
 	current,
@@ -35,5 +36,11 @@ export function towlineInstrument(): Instrument {
 			return (work) => withContext(entered, work);
 		},
 		flags: "01",
+		finish: async () => {
+			const refused = Object.keys(instance.counters.all()).filter(
+				(name) => name.includes("/") && name !== "send/withheld",
+			);
+			assert.deepEqual(refused, [], "something was refused");
+		},
 	};
 }

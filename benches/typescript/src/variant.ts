@@ -1,6 +1,6 @@
 import { Calls, type ClientKind } from "./client";
 import { clockParse, traceparentRead } from "./codec";
-import { BARE, CARRIED, type Instrument } from "./instrument";
+import { BARE, CARRIED, carriedInContext, type Instrument } from "./instrument";
 import type { Workload } from "./measure";
 import { type Framework, InProcess } from "./server";
 import { towlineInstrument } from "./towline";
@@ -66,6 +66,12 @@ export const SERVER_WAYS: readonly Way[] = [
 /** Around a client. */
 const CLIENT_WAYS: readonly Way[] = [
 	...OTHERS,
+	{
+		name: "bare, with those headers and an AsyncLocalStorage",
+		of: "nobody",
+		tool: carriedInContext,
+		hops: 4,
+	},
 	ofTowline("Towline, traceparent only", 0),
 	ofTowline("Towline, clock of 4 hops", 4),
 ];

@@ -42,6 +42,9 @@ export class Wire extends Duplex {
 		const { request } = this;
 		const at = request.indexOf(CLOCK);
 		if (at < 0) return "";
-		return request.slice(at, request.indexOf("\r\n", at + 2)) + CALLEE;
+		const clock = request.slice(at, request.indexOf("\r\n", at + 2));
+		// The fork that the callee is, the only one in flight, is not listed by it.
+		const list = clock.lastIndexOf(';x="');
+		return (list < 0 ? clock : clock.slice(0, list)) + CALLEE;
 	}
 }
