@@ -165,11 +165,13 @@ def test_baggage_that_the_application_set_stays_where_it_was_meant_to_go(
 
 
 @clients
-def test_a_question_of_the_applications_own_stays(
+def test_a_question_goes_on_only_where_it_was_answered_or_begins(
     client: Client, callee: Callee, url: str, propagator: Propagator
 ) -> None:
-    with_context(propagator.serve([TRACEPARENT]), client(propagator), url, **{"towline-probe": "s3cret"})
-    assert callee.came[0]["towline-probe"] == "s3cret"
+    client(propagator)(url, **{"towline-probe": "s3cret"})
+    assert callee.came[0]["towline-probe"] == "s3cret", "a program that asks"
+    with_context(propagator.serve([TRACEPARENT]), client(propagator), url, **{"Towline-Probe": "1"})
+    assert "towline-probe" not in callee.came[1], "a proxy that copies"
 
 
 def test_retries_of_requests_are_numbered(

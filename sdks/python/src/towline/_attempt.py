@@ -9,6 +9,7 @@ from typing import NamedTuple
 from towline._baggage import BAGGAGE
 from towline._call import Call
 from towline._context import HEADER_NAMES
+from towline._probe import ASKED
 
 
 class Mark(NamedTuple):
@@ -46,6 +47,8 @@ def write_attempt(headers: MutableMapping[str, str], call: Call, before: Mark | 
             headers[name] = value
         elif name in headers:
             del headers[name]
+    if call.asks_nothing and ASKED in headers:
+        del headers[ASKED]
     if before is None and not call.more:
         return _plain(call.host, call.resend_count)
     if before is not None:

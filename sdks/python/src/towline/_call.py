@@ -134,6 +134,12 @@ class Call:
             self._finish("cancelled" if cancelled else "error", None)
 
     @property
+    def asks_nothing(self) -> bool:
+        """Has a question that is in the request to go? One that its handler copied would lend a stranger the address
+        of this service, of which others on the way may let themselves be asked."""
+        return self.probe is None and not self._begun_here
+
+    @property
     def done(self) -> bool:
         """Is it known how it ended?"""
         return self._done

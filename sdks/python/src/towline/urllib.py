@@ -15,7 +15,7 @@ from towline._call import Call
 from towline._context import CLOCK, HEADER_NAMES
 from towline._deadline import EXPIRED, deadline_of, is_over, seconds_left
 from towline._hosts import host_of
-from towline._probe import HOPS
+from towline._probe import ASKED, HOPS
 from towline._propagator import Propagator, in_use
 
 _MARK = "towline_attempt"
@@ -104,7 +104,7 @@ def _attempt(
 
 
 def _write(request: urllib.request.Request, call: Call, before: Mark | None, *, redirected: bool) -> None:
-    for name in (*HEADER_NAMES, *(before.more if before else ())):
+    for name in (*HEADER_NAMES, *(before.more if before else ()), *([ASKED] if call.asks_nothing else ())):
         request.remove_header(name.capitalize())
     if redirected and not call.inside:
         request.remove_header(BAGGAGE.capitalize())  # what the application set was for another host
