@@ -73,10 +73,10 @@ export class TowlinePropagator implements TextMapPropagator {
 		const state = readTracestate(valuesOf(getter.get(carrier, TRACESTATE)));
 		const own = typeof state === "string" ? undefined : state.own;
 		const isGap = clocks.length === 0;
-		const trace_ = { traceId, own, vector: undefined };
+		const came = { traceId, own, vector: undefined };
 		const sender = isGap
-			? readMember(this.towline, trace_)
-			: readSender(this.towline, trace_, clocks);
+			? readMember(this.towline, came)
+			: readSender(this.towline, came, clocks);
 		if (typeof sender === "string") return context;
 		const received: Received = { traceId, sender, isGap };
 		return context.setValue(RECEIVED, received);
