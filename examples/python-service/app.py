@@ -118,12 +118,15 @@ def _call(url: str, body: Any) -> dict[str, Any]:
     call |= {"answerHeaders": fault.seen(response.headers)} | fault.sent(response.request)
     try:
         return call | {"answer": response.json(), "status": response.status_code}
-    except requests.JSONDecodeError:
+    except (requests.JSONDecodeError, RecursionError):
         return call | {"error": f"the answer, of status {response.status_code}, is not JSON"}
 
 
 def _body(form: type) -> Any:
-    body = request.get_json(force=True)
+    try:
+        body = request.get_json(force=True)
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply") from None
     if not isinstance(body, form):
         raise BadRequest(f"the body is not a JSON {'array' if form is list else 'object'}")
     return body
