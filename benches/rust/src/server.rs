@@ -78,6 +78,20 @@ pub(crate) fn variants() -> Vec<Variant> {
             TRACE,
         ),
         server(
+            "towline, a trust function",
+            Some("bare"),
+            towline(Setting::Trusting, around),
+            Clocks::None,
+            TRACE,
+        ),
+        server(
+            "towline, B3 and deadlines on",
+            Some("bare"),
+            towline(Setting::EdgeOn, around),
+            Clocks::None,
+            TRACE,
+        ),
+        server(
             "towline, disabled",
             Some("bare"),
             towline(Setting::Disabled, around),

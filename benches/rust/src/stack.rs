@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower::layer::util::Identity;
 use tower::{Layer, Service};
-use towline::{Config, Context, Observer, ServerLayer, Towline};
+use towline::{Config, Context, Observer, ServerLayer, Towline, Trust};
 
 use crate::minimum;
 use crate::outbound::Outbound;
@@ -44,6 +44,10 @@ pub(crate) enum Setting {
     Disabled,
     /// With an observer that looks at nothing.
     Observed,
+    /// With a function that judges each peer.
+    Trusting,
+    /// With B3 and deadlines on, of which requests have none.
+    EdgeOn,
 }
 
 /// Does something with a service, whatever its type.
@@ -124,5 +128,9 @@ fn towline(setting: Setting) -> Towline {
         Setting::Default => config,
         Setting::Disabled => config.disabled(true),
         Setting::Observed => config.observer(Arc::new(Blind)),
+        Setting::Trusting => config.trust(|_| Trust::Continue),
+        Setting::EdgeOn => config
+            .propagators("tracecontext,baggage,b3,b3multi")
+            .deadlines(true),
     })
 }

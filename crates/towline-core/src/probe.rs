@@ -21,6 +21,7 @@ const RECORD_BYTES_MAX: usize = 6000;
 ///
 /// assert_eq!(ProbeMode::default().as_str(), "loopback");
 /// assert_eq!(ProbeMode::parse("OFF").as_str(), "off");
+/// assert_eq!(ProbeMode::parse("Loopback"), ProbeMode::Loopback);
 /// // The token itself is never printed.
 /// assert_eq!(format!("{:?}", ProbeMode::parse("s3cret")), "token");
 /// ```
@@ -36,12 +37,13 @@ pub enum ProbeMode {
 }
 
 impl ProbeMode {
-    /// `off` in any case, else a token. Empty: nothing is decided.
+    /// `off` and `loopback` in any case, else a token. Empty: nothing is decided.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         match text {
             "" => Self::default(),
             word if word.eq_ignore_ascii_case("off") => Self::Off,
+            word if word.eq_ignore_ascii_case("loopback") => Self::Loopback,
             token => Self::Token(token.into()),
         }
     }

@@ -10,8 +10,9 @@ export interface ProbeMode {
 
 /** `off` in any case, else a token; without one, peers on this machine. */
 export function probeMode(text: string | undefined): ProbeMode {
-	if (!text) return { name: "loopback", token: "1" };
-	if (text.toLowerCase() === "off") return { name: "off", token: "" };
+	const word = text?.toLowerCase();
+	if (!text || word === "loopback") return { name: "loopback", token: "1" };
+	if (word === "off") return { name: "off", token: "" };
 	return { name: "token", token: text };
 }
 

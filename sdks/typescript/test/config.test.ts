@@ -168,6 +168,8 @@ test("the settings of the edge are off, and read of the environment", () => {
 	assert.deepEqual([set.deadlines, set.hashLabels], [true, true]);
 	assert.deepEqual(set.probe, { name: "token", token: "s3cret" });
 	assert.equal(decide({}, { TOWLINE_PROBE: "OFF" }).probe.name, "off");
+	const loopback = decide({ probe: "Loopback" }, { TOWLINE_PROBE: "s3cret" });
+	assert.equal(loopback.probe.name, "loopback");
 });
 
 test("limits go downwards only, bytes also upwards", () => {
